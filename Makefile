@@ -1,0 +1,44 @@
+# Everything a person or CI does here. `make help` lists it.
+PYTHON ?= python3
+VENV ?= .venv
+# CPU-only torch instead of gigabytes of CUDA; TORCH_INDEX= takes whatever your pip is set up for.
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo venv check test format bench-load bench-accuracy clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+demo: venv  ## real household electricity, forecast while you watch; Ctrl-C stops it
+	$(BIN)/forecaster demo
+
+venv: $(STAMP)  ## the environment alone, in .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+check: venv  ## format, lint, types, architecture, duplicated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_architecture.py -p no:randomly
+	$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=8 forecaster
+
+test: venv  ## all tests; installs mosquitto when it is missing and apt is there
+	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || deploy/install-mosquitto.sh
+	$(BIN)/pytest
+
+format: venv  ## put everything in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-load: venv  ## messages per second, latency, memory against a real mosquitto
+	$(BIN)/python -m benchmarks.load
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build

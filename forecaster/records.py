@@ -1,0 +1,296 @@
+"""The nouns: what comes in, what goes out, and what is handed from room to room.
+
+Events go into the engine, effects come out of it. Both are plain frozen data. Effects that concern many streams
+are columnar: arrays whose first axis is the stream, so that an hour boundary at which 100 000 streams close is one
+object and not 100 000.
+
+Shape letters: **S** streams, **B** batch, **T** steps, **H** horizon, **C** channels (target first, then
+covariates), **F** calendar features, **Q** levels, **W** lookback, **R** rows (targets and covariate series).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from forecaster.ports import Predictor
+
+Array = np.ndarray
+
+# --- events: what the engine is told -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message as it arrived.
+
+    Attributes
+    ----------
+    topic, payload
+        As on the wire; the payload may be any bytes.
+    received_ms
+        Arrival, epoch milliseconds of the daemon's clock.
+    retained
+        The broker sent it because it was retained, not because it is new.
+    """
+
+    topic: str
+    payload: bytes
+    received_ms: int
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The clock has reached ``now_ms``; sent when that closes a step although no message came."""
+
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """A model was promoted. The journal keeps group and version; the predictor is loaded again at replay.
+
+    Attributes
+    ----------
+    predictor
+        The loaded model; None: the group goes back to naive forecasts.
+    """
+
+    group: str
+    version: str
+    predictor: Predictor | None = None
+
+
+Event = Message | Tick | ModelReady
+
+# --- what a message becomes --------------------------------------------------------------------------------------
+
+Reason = Literal[
+    "unknown_topic",
+    "parse",
+    "path",
+    "type",
+    "not_finite",
+    "range",
+    "time",
+    "future",
+    "late",
+    "duplicate",
+    "retained",
+    "reset",
+    "max_streams",
+    "too_large",
+]
+"""Why a message could not be used. Becomes a metric label, so the set is small and fixed.
+
+``unknown_topic`` no source matches; ``parse`` not a number or not JSON; ``path`` nothing at the configured path;
+``type`` something else than a number there; ``not_finite`` NaN or infinite; ``range`` outside ``valid``; ``time``
+the time cannot be read; ``future`` dated too far ahead; ``late`` its step is closed; ``duplicate`` that stream and
+time are known; ``retained`` an old retained value; ``reset`` a meter fell and the fall is not yet explained;
+``max_streams`` the group is full; ``too_large`` payload above the limit.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A raw value of one stream at one instant.
+
+    Attributes
+    ----------
+    stream
+        Name of the stream within its group.
+    labels
+        Captures of the topic, ``(("home", "a"), ("meter", "1"))``; they link covariates to targets.
+    source
+        Index into ``group.sources``.
+    time_ms
+        When it was measured, epoch milliseconds.
+    value
+        Finite.
+    own_time
+        The payload carried the time; False: it is the arrival time.
+    """
+
+    stream: str
+    labels: tuple[tuple[str, str], ...]
+    source: int
+    time_ms: int
+    value: float
+    own_time: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A message, or one reading of it, that we could not use. Counted and logged at a limited rate; never raised.
+
+    Attributes
+    ----------
+    group
+        Name of the group it was meant for, or None when the topic is not ours.
+    stream
+        Name of the stream when known.
+    reason
+        One of the fixed reasons.
+    detail
+        For the log line only, at most 200 characters, no secrets, no payload.
+    """
+
+    group: str | None
+    stream: str | None
+    reason: Reason
+    detail: str = ""
+
+
+# --- effects: what the engine wants done -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Closed:
+    """Steps that closed, one of each series named. Goes to the history.
+
+    Attributes
+    ----------
+    series
+        Names of the series (targets and covariates), length B.
+    start_ms
+        Start of the step, the same for all of them.
+    values
+        float64 (B,), NaN where nothing was observed.
+    """
+
+    group: str
+    series: list[str]
+    start_ms: int
+    values: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Issued:
+    """Forecasts made at one origin, one of each stream named. Goes to the broker.
+
+    Attributes
+    ----------
+    streams
+        Names, length B.
+    origin_ms
+        End of the last closed step; the first lead starts here.
+    starts_ms
+        int64 (H,), start of the step of each lead.
+    quantiles
+        float64 (B, H, Q), increasing along Q, within the bounds, finite.
+    models
+        Which model made each, length B: a version, or ``seasonal_naive``.
+    """
+
+    group: str
+    streams: list[str]
+    origin_ms: int
+    starts_ms: Array
+    quantiles: Array
+    models: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verified:
+    """Forecasts whose target has arrived, scored per lead. NaN where there was no forecast or no truth.
+
+    Attributes
+    ----------
+    streams
+        Names, length B.
+    start_ms
+        Start of the step that was the target.
+    truth
+        float64 (B,).
+    quantiles
+        float64 (B, H, Q): what the forecast issued ``lead`` steps before had said.
+    naive
+        float64 (B, H): what seasonal naive had said.
+    """
+
+    group: str
+    streams: list[str]
+    start_ms: int
+    truth: Array
+    quantiles: Array
+    naive: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """The engine now forecasts a group with another model."""
+
+    group: str
+    version: str
+
+
+Effect = Reject | Closed | Issued | Verified | Swapped
+
+# --- what a predictor is shown -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inputs:
+    """All that may be known at one origin. The streams of a batch share the origin.
+
+    Attributes
+    ----------
+    values
+        float64 (B, C, W): the last W closed steps of each channel, oldest first, NaN for gaps; channel 0 is the
+        target, the others the covariates in the order of the settings.
+    future
+        float64 (B, C, H): values known ahead for leads 1…H; NaN where not known (always so for channel 0).
+    calendar
+        float32 (W + H, F): calendar features of the steps of the window and of the leads, in [-1, 1].
+    shift
+        int64 (W + H,): offset of the local clock from UTC in steps, for the same steps; constant except around a
+        daylight-saving change. Step ``j`` is at the phase of step ``i`` k seasons of m steps earlier when
+        ``j = i - k * m + shift[i] - shift[i - k * m]``.
+    """
+
+    values: Array
+    future: Array
+    calendar: Array
+    shift: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One row of a group: a stream that is forecast, or a covariate.
+
+    Attributes
+    ----------
+    name
+        Stream name; covariates carry their source in front, ``~1/kitchen``.
+    source
+        Index into ``group.sources``.
+    labels
+        Captures of the topic.
+    """
+
+    name: str
+    source: int
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Panel:
+    """History of a group on its grid.
+
+    Attributes
+    ----------
+    series
+        R of them.
+    first
+        Grid index of column 0.
+    values
+        float64 (R, T), NaN for gaps and for what was before a series began.
+    """
+
+    series: tuple[Series, ...]
+    first: int
+    values: Array
