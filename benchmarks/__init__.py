@@ -1,0 +1,1 @@
+"""Runnable measurements; each writes a JSON result and a table."""
