@@ -10,10 +10,13 @@ covariates), **F** calendar features, **Q** levels, **W** lookback, **R** rows (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from forecaster.settings import Role
 
 if TYPE_CHECKING:
     from forecaster.ports import Predictor
@@ -294,3 +297,56 @@ class Panel:
     series: tuple[Series, ...]
     first: int
     values: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dataset:
+    """What a network is trained on: a panel with covariates beside their targets.
+
+    Attributes
+    ----------
+    streams
+        Names of the S targets.
+    values
+        float64 (S, C, T): channel 0 the target, then the covariates; NaN for gaps.
+    calendar
+        float32 (T + H, F), as in :class:`Inputs`, for the T steps and the H steps after them.
+    shift
+        int64 (T + H,), as in :class:`Inputs`.
+    roles
+        Role of each channel, length C; a ``future`` channel is known H steps ahead of each origin.
+    """
+
+    streams: tuple[str, ...]
+    values: Array
+    calendar: Array
+    shift: Array
+    roles: tuple[Role, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Rolling scores of a group over the forecasts whose targets have arrived, for one bucket of leads.
+
+    Attributes
+    ----------
+    leads
+        The bucket, ``1``, ``2-4``, ``5-12`` or ``13+``.
+    count
+        Forecasts scored (all time).
+    mae, mase, pinball
+        Mean absolute error of the median in the unit of the data; the same over the error of a one-season-old
+        value; mean quantile loss over the levels.
+    skill
+        1 − mae / mae of seasonal naive on the same targets. 0: no better; NaN: nothing to compare with yet.
+    coverage
+        For each central interval ``(0.8, …)`` of the levels, the fraction of targets inside.
+    """
+
+    leads: str
+    count: int
+    mae: float
+    mase: float
+    pinball: float
+    skill: float
+    coverage: Mapping[float, float]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -202,6 +203,20 @@ class Group:
     def targets(self) -> tuple[Source, ...]:
         """Sources whose streams are forecast."""
         return tuple(source for source in self.sources if source.role == "target")
+
+    @property
+    def channels(self) -> tuple[Role, ...]:
+        """Role of each input channel: the target, then the covariates."""
+        return ("target", *(source.role for source in self.covariates))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what a model depends on: another fingerprint, another model."""
+        relevant = (
+            *(self.step, self.timezone, self.horizon, self.levels, self.seasons, self.calendar),
+            *(self.own_past, self.lookback, self.channels, self.network),
+        )
+        return sha256(repr(relevant).encode()).hexdigest()[:12]
 
     @property
     def covariates(self) -> tuple[Source, ...]:

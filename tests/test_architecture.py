@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "forecaster"
 
 LAYERS = [
     {"errors"},
-    {"records", "settings"},
+    {"settings"},
+    {"records"},
     {"ports"},
     {"pipeline", "nets"},
     {"adapters", "runtime", "web", "config", "testing"},
