@@ -1,0 +1,34 @@
+"""Fixtures for every test: servers that are real."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import Mosquitto, mosquitto_program
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running mosquitto of the test's own, with persistence, stopped afterwards."""
+    require_mosquitto()
+    broker = Mosquitto(tmp_path / "mosquitto").start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def mosquitto_here() -> None:
+    """For tests that configure their own broker: skips, or fails in CI, when mosquitto is not installed."""
+    require_mosquitto()
+
+
+def require_mosquitto() -> None:
+    if mosquitto_program() is not None:
+        return
+    message = "mosquitto is not installed; deploy/install-mosquitto.sh installs it"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
