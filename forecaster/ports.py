@@ -80,10 +80,16 @@ class Journal(Protocol):
         """Write and commit the events as one unit; the position of the last one. Durable when it returns."""
 
     def read(self, after: int = 0) -> Iterator[tuple[int, list[Event]]]:
-        """Units after a position, oldest first, each with the position of its last event."""
+        """Units after a position, oldest first, each with the position of its last event.
+
+        Of a unit that lies across the position, the events after it.
+        """
 
     def last(self) -> int:
         """Position of the last event written; 0 when empty."""
+
+    def before(self, time_ms: int) -> int:
+        """Position up to which every unit is from before a time; 0 when there is none. For pruning by age."""
 
     def prune(self, upto: int) -> None:
         """Forget whole units whose positions are all at or below ``upto``."""
@@ -119,6 +125,9 @@ class History(Protocol):
 
     def prune(self, group: str, before_ms: int) -> None:
         """Forget steps that started before a time."""
+
+    def compact(self, group: str) -> None:
+        """Keep reading fast after many small appends; to be called now and then. Changes nothing that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ ONE_ROOM = {
     "paho": "forecaster/adapters/mqtt.py",
     "prometheus_client": "forecaster/adapters/metrics.py",
     "apscheduler": "forecaster/adapters/scheduler.py",
-    "sqlite3": "forecaster/adapters/sqlite.py",
+    "sqlite3": "forecaster/adapters/sqlite",
     "amqtt": "forecaster/adapters/embedded_broker.py",
     "pydantic": "forecaster/config.py",
     "yaml": "forecaster/config.py",

@@ -1,0 +1,185 @@
+"""Snapshots of the engine's state: one file each, written whole, checked when read.
+
+A file is: ``MAGIC``, the length of the header (8 bytes), the header as MessagePack (position, meta, and name, dtype
+and shape of each array), the arrays' bytes behind one another, and a BLAKE2b checksum of all that. Arrays are
+written and read in place: no second copy of the state in memory, and nothing in a file can run code.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from forecaster.adapters.files import TEMPORARY, whole_file, write_errors
+from forecaster.records import Array
+
+log = logging.getLogger(__name__)
+
+MAGIC = b"forecaster snapshot 1\n"
+DIGEST_BYTES = 32
+
+Snapshot = tuple[int, dict[str, Array], dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    position: int
+    meta: dict[str, object]
+    arrays: list[tuple[str, str, tuple[int, ...]]]
+
+
+class FileSnapshots:
+    """:class:`forecaster.ports.Snapshots` in a directory, the newest ``keep`` files of it.
+
+    Files are numbered as they are written, so the newest is the last written, whatever position it names.
+
+    Raises
+    ------
+    StoreError
+        When a snapshot cannot be written: names the path and what to do. The older ones are kept then.
+    """
+
+    def __init__(self, directory: Path, keep: int = 3) -> None:
+        self.directory = directory
+        self.keep = keep
+
+    def save(self, position: int, arrays: Mapping[str, Array], meta: Mapping[str, object]) -> None:
+        """Write atomically; it includes all events up to ``position``.
+
+        Parameters
+        ----------
+        arrays
+            Of any shape, none of Python objects.
+        meta
+            Plain JSON values; tuples come back as lists.
+        """
+        files = self._files()
+        number = int(files[-1].stem) + 1 if files else 1
+        self._clear(files[: -self.keep])
+        path = self.directory / f"{number:06d}.snapshot"
+        write(path, position, arrays, meta)
+        self._clear([*files, path][: -self.keep])
+
+    def newest(self) -> Iterator[Snapshot]:
+        """Valid snapshots, newest first: position, arrays, meta. Broken ones are skipped with a warning."""
+        for path in reversed(self._files()):
+            try:
+                snapshot = read(path)
+            except (ValueError, OSError) as error:
+                log.warning("snapshot skipped, trying the one before it file=%s reason=%s", path, error)
+            else:
+                yield snapshot
+
+    def _files(self) -> list[Path]:
+        return sorted(self.directory.glob("[0-9]*.snapshot"), key=lambda path: int(path.stem))
+
+    def _clear(self, old: list[Path]) -> None:
+        """Remove old snapshots, and what a write cut short has left behind."""
+        with write_errors(self.directory):
+            for path in [*old, *self.directory.glob(TEMPORARY)]:
+                path.unlink(missing_ok=True)
+
+
+def write(path: Path, position: int, arrays: Mapping[str, Array], meta: Mapping[str, object]) -> None:
+    """Write a snapshot file.
+
+    Raises
+    ------
+    StoreError
+        When the disk does not take it.
+    ValueError
+        When an array holds Python objects.
+    """
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in whole.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"array {name!r} holds Python objects, which a snapshot does not keep")
+    header = msgspec.msgpack.encode(
+        _Header(
+            position=position,
+            meta=dict(meta),
+            arrays=[(name, array.dtype.str, array.shape) for name, array in whole.items()],
+        )
+    )
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    pieces: list[bytes | memoryview] = [MAGIC, len(header).to_bytes(8, "big"), header, *map(_bytes_of, whole.values())]
+    with whole_file(path) as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+        file.write(digest.digest())
+
+
+def read(path: Path) -> Snapshot:
+    """Position, arrays and meta of a snapshot file.
+
+    Raises
+    ------
+    ValueError
+        When the file is torn, changed, or no snapshot.
+    OSError
+        When it cannot be read.
+    """
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC) + 8)
+        if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 8:
+            raise ValueError("not a snapshot of this version")
+        length = int.from_bytes(start[len(MAGIC) :], "big")
+        if length > size:
+            raise ValueError("torn or changed")
+        packed = file.read(length)
+        digest.update(start + packed)
+        header = msgspec.msgpack.decode(packed, type=_Header)
+        shapes = [(name, _dtype(text), shape) for name, text, shape in header.arrays]
+        # before any memory is taken: a damaged header may claim any size
+        claimed = sum(dtype.itemsize * _product(shape) for _, dtype, shape in shapes)
+        if len(start) + length + claimed + DIGEST_BYTES != size:
+            raise ValueError("torn or changed")
+        arrays = {}
+        for name, dtype, shape in shapes:
+            arrays[name] = np.empty(shape, dtype)
+            content = _bytes_of(arrays[name])
+            file.readinto(content)
+            digest.update(content)
+        if file.read() != digest.digest():
+            raise ValueError("torn or changed")
+    return header.position, arrays, header.meta
+
+
+def _bytes_of(array: Array) -> memoryview:
+    """The memory of a C-ordered array, not copied; works for no dimensions and for none of anything."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _dtype(text: str) -> np.dtype:
+    try:
+        dtype = np.dtype(text)
+    except TypeError as error:
+        raise ValueError(f"unknown type {text!r}") from error
+    if dtype.hasobject:
+        raise ValueError("holds Python objects")
+    return dtype
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    """Elements of a shape, as a Python number that cannot overflow.
+
+    Raises
+    ------
+    ValueError
+        When a length is negative.
+    """
+    count = 1
+    for length in shape:
+        if length < 0:
+            raise ValueError("torn or changed")
+        count *= length
+    return count
