@@ -1,0 +1,217 @@
+"""What happens at set times: retraining by cron or by the age of the model, snapshots, pruning.
+
+APScheduler keeps the time. When a group is due is computed by :func:`next_training` from what is known anyway, the
+time of the last training, so that nothing has to be stored and a restart neither resets nor repeats anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from forecaster.settings import Group, Schedule
+
+log = logging.getLogger(__name__)
+
+RETRY = timedelta(seconds=60)
+"""How often a group without a model tries: until there is history enough, trying costs a second."""
+
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+class Jobs:
+    """The scheduler of one service. A job never overlaps itself; one that raises is logged, counted and runs again.
+
+    Trainings wait for each other on a thread of their own, so that they never hold up a snapshot.
+
+    Parameters
+    ----------
+    failed, missed
+        Told the name of a job that raised, and of one left out because its last run still ran.
+    """
+
+    def __init__(
+        self, failed: Callable[[str], None] = lambda _: None, missed: Callable[[str], None] = lambda _: None
+    ) -> None:
+        # its loggers repeat what the listener below says in our words
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+        self._failed, self._missed = failed, missed
+        self._stopping = False
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(4), "training": ThreadPoolExecutor(1)},
+            # without the last, a job that is a second late is silently left out
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        self._scheduler.add_listener(self._listen, EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
+
+    def start(self) -> None:
+        """Run in the background."""
+        self._scheduler.start()
+
+    def every(self, seconds: float, run: Callable[[], None], name: str) -> None:
+        """Run a function at an interval, first after one interval."""
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name)
+
+    def retrain(self, group: Group, train: Callable[[], None], last_trained_ms: Callable[[], int | None]) -> None:
+        """Train a group whenever it is due.
+
+        Parameters
+        ----------
+        group
+            Its schedule and time zone.
+        train
+            Blocks until the training has ended.
+        last_trained_ms
+            When the newest model of the group was trained, in service or not; None: there is none.
+        """
+        self._plan(group, train, last_trained_ms, attempted=None)
+
+    def stop(self) -> None:
+        """Start nothing more, and wait for what runs. To be called after the trainer was stopped."""
+        self._stopping = True
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def _plan(
+        self,
+        group: Group,
+        train: Callable[[], None],
+        last_trained_ms: Callable[[], int | None],
+        attempted: datetime | None,
+    ) -> None:
+        """Add the job of the next training."""
+        if self._stopping:
+            return
+        now, schedule = datetime.now(UTC), group.training.schedule
+        due = next_training(schedule, group.timezone, now, _moment(last_trained_ms()), attempted)
+        if due is None:
+            return
+        self._scheduler.add_job(
+            partial(self._train, group, train, last_trained_ms, attempted),
+            "date",
+            run_date=due + timedelta(seconds=random.uniform(0.0, schedule.jitter_s)),
+            id=f"train {group.name}",
+            executor="training",
+            replace_existing=True,
+        )
+
+    def _train(
+        self,
+        group: Group,
+        train: Callable[[], None],
+        last_trained_ms: Callable[[], int | None],
+        attempted: datetime | None,
+    ) -> None:
+        """Train, unless somebody did by hand meanwhile, and plan the next."""
+        now = datetime.now(UTC)
+        try:
+            due = next_training(group.training.schedule, group.timezone, now, _moment(last_trained_ms()), attempted)
+            if due is not None and due <= now and not self._stopping:
+                attempted = now
+                train()
+        finally:
+            self._plan(group, train, last_trained_ms, attempted)
+
+    def _listen(self, event: JobEvent) -> None:
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            log.warning("job left out, its last run has not ended job=%s", event.job_id)
+            self._missed(event.job_id)
+        else:
+            log.error("job failed, will run again as planned job=%s", event.job_id, exc_info=event.exception)
+            self._failed(event.job_id)
+
+
+def next_training(
+    schedule: Schedule, timezone: str, now: datetime, trained: datetime | None, attempted: datetime | None
+) -> datetime | None:
+    """When a group is due, not before ``now``; None: only by hand.
+
+    A group without a model does not wait for its hour: it tries at once and then every minute, until there is history
+    enough. From then on the next training follows the last one, or the last attempt of this process when that was
+    later (a training that failed is not repeated at once). A training missed while the service was down is made up.
+
+    Parameters
+    ----------
+    schedule, timezone
+        Cron lines are read in the time zone; ``start_from`` holds everything back.
+    now
+        The present.
+    trained
+        End of the last training that made a model; None: never.
+    attempted
+        Start of the last attempt of this process; None: none yet.
+
+    Examples
+    --------
+    >>> day, now = Schedule(every_s=86_400.0), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> print(next_training(day, "UTC", now, datetime(2026, 3, 1, 3, tzinfo=UTC), None))
+    2026-03-02 03:00:00+00:00
+    """
+    due: datetime | None
+    if schedule.cron is None and schedule.every_s is None:
+        return None
+    if trained is None:
+        due = attempted + RETRY if attempted else now
+    else:
+        due = _after(schedule, timezone, max(trained, attempted or trained))
+    if due is None:  # a cron line that never comes, such as 30 February
+        return None
+    first = datetime.fromisoformat(schedule.start_from) if schedule.start_from else now
+    return max(_utc(due), _utc(first), now)
+
+
+def _after(schedule: Schedule, timezone: str, last: datetime) -> datetime | None:
+    """The regular time after the last one."""
+    if schedule.cron is not None:
+        found: datetime | None = cron(schedule.cron, timezone).get_next_fire_time(None, last + timedelta(seconds=1))
+        return found
+    assert schedule.every_s is not None
+    return last + timedelta(seconds=schedule.every_s)
+
+
+def cron(line: str, timezone: str) -> CronTrigger:
+    """A cron line as a trigger. Day of month and day of week must both fit.
+
+    Raises
+    ------
+    ValueError
+        When it is not a cron line of five fields.
+    """
+    fields = line.split()
+    return CronTrigger.from_crontab(" ".join([*fields[:4], *map(weekdays, fields[4:])]), timezone=timezone)
+
+
+def weekdays(field: str) -> str:
+    """Days of the week by name: APScheduler counts from Monday, cron from Sunday, and 7 is Sunday again.
+
+    >>> weekdays("0"), weekdays("1-3,7"), weekdays("*/3"), weekdays("mon-fri")
+    ('sun', 'mon,tue,wed,sun', 'sun,wed,sat', 'mon-fri')
+    """
+    return ",".join(_weekdays(part) for part in field.split(","))
+
+
+def _weekdays(part: str) -> str:
+    span, _, stride = part.partition("/")
+    first, _, last = ("0-6" if span == "*" and stride else span).partition("-")
+    if not (first.isdigit() and (last or first).isdigit() and (stride or "1").isdigit()):
+        return part
+    days = range(int(first), int(last or (6 if stride else first)) + 1, int(stride or 1))
+    return ",".join(DAYS[day % 7] for day in days)
+
+
+def _moment(epoch_ms: int | None) -> datetime | None:
+    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+def _utc(moment: datetime) -> datetime:
+    """In UTC; a time without a zone is meant so."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
