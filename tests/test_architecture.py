@@ -17,13 +17,15 @@ LAYERS = [
     {"pipeline", "nets"},
     {"adapters", "runtime", "web", "config", "testing"},
     {"daemon"},
-    {"cli", "commands", "__main__"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
 ]
 """Lowest first: a room imports its own layer's own files and anything below."""
 
 ONE_ROOM = {
     "torch": "forecaster/nets/",
-    "paho": "forecaster/adapters/mqtt.py",
+    "paho": "forecaster/adapters/mqtt",
     "prometheus_client": "forecaster/adapters/metrics.py",
     "apscheduler": "forecaster/adapters/scheduler.py",
     "sqlite3": "forecaster/adapters/sqlite",
