@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,15 +22,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     ------
     StoreError
         When the disk is full, or the directory cannot be written. The old file of that name is untouched.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note"
-    >>> with whole_file(path) as file:
-    ...     _ = file.write(b"all of it")
-    >>> path.read_bytes()
-    b'all of it'
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -43,7 +34,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             temporary.replace(path)
             sync_directory(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # mostly renamed by now; what is left counts for nothing
+            temporary.unlink()
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from forecaster.records import Array
 
 log = logging.getLogger(__name__)
 
+NOT_A_CARD = (ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError)
+"""What reading JSON that is damaged, or is something else, may raise."""
 REMEMBERED = 20
 """Former champions that a rollback may go back to, one after the other."""
 
@@ -179,7 +181,7 @@ class FileModelRegistry:
             raise ModelError(f"{path}: no such model; list them: forecaster models list {group}") from error
         except OSError as error:
             raise _broken(path, error.strerror or str(error), group) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:  # not JSON, or not a card's
+        except NOT_A_CARD as error:
             raise _broken(path, f"not a card ({error})", group) from error
 
     def _line(self, group: str) -> list[str]:

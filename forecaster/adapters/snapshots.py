@@ -1,8 +1,9 @@
 """Snapshots of the engine's state: one file each, written whole, checked when read.
 
 A file is: ``MAGIC``, the length of the header (8 bytes), the header as MessagePack (position, meta, and name, dtype
-and shape of each array), the arrays' bytes behind one another, and a BLAKE2b checksum of all that. Arrays are
-written and read in place: no second copy of the state in memory, and nothing in a file can run code.
+and shape of each array), a BLAKE2b checksum of all before it, the arrays' bytes behind one another, and a checksum
+of all before it again: the first tells whether the sizes can be believed. Arrays are written and read in place: no
+second copy of the state in memory, and nothing in a file can run code.
 """
 
 from __future__ import annotations
@@ -108,11 +109,15 @@ def write(path: Path, position: int, arrays: Mapping[str, Array], meta: Mapping[
         )
     )
     digest = blake2b(digest_size=DIGEST_BYTES)
-    pieces: list[bytes | memoryview] = [MAGIC, len(header).to_bytes(8, "big"), header, *map(_bytes_of, whole.values())]
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    start = MAGIC + len(header).to_bytes(8, "big") + header
+    digest.update(start)
     with whole_file(path) as file:
-        for piece in pieces:
-            digest.update(piece)
-            file.write(piece)
+        file.write(start + digest.digest())
+        for array in whole.values():
+            content = _bytes_of(array)
+            digest.update(content)
+            file.write(content)
         file.write(digest.digest())
 
 
@@ -130,56 +135,26 @@ def read(path: Path) -> Snapshot:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(len(MAGIC) + 8)
-        if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 8:
+        if not start.startswith(MAGIC):
             raise ValueError("not a snapshot of this version")
-        length = int.from_bytes(start[len(MAGIC) :], "big")
-        if length > size:
-            raise ValueError("torn or changed")
-        packed = file.read(length)
+        packed = file.read(min(size, int.from_bytes(start[len(MAGIC) :], "big")))
         digest.update(start + packed)
+        _check(file.read(DIGEST_BYTES), digest.digest())
         header = msgspec.msgpack.decode(packed, type=_Header)
-        shapes = [(name, _dtype(text), shape) for name, text, shape in header.arrays]
-        # before any memory is taken: a damaged header may claim any size
-        claimed = sum(dtype.itemsize * _product(shape) for _, dtype, shape in shapes)
-        if len(start) + length + claimed + DIGEST_BYTES != size:
-            raise ValueError("torn or changed")
-        arrays = {}
-        for name, dtype, shape in shapes:
-            arrays[name] = np.empty(shape, dtype)
-            content = _bytes_of(arrays[name])
+        arrays = {name: np.empty(shape, dtype) for name, dtype, shape in header.arrays}
+        for array in arrays.values():
+            content = _bytes_of(array)
             file.readinto(content)
             digest.update(content)
-        if file.read() != digest.digest():
-            raise ValueError("torn or changed")
+        _check(file.read(), digest.digest())
     return header.position, arrays, header.meta
+
+
+def _check(found: bytes, expected: bytes) -> None:
+    if found != expected:
+        raise ValueError("torn or changed: the checksum differs")
 
 
 def _bytes_of(array: Array) -> memoryview:
     """The memory of a C-ordered array, not copied; works for no dimensions and for none of anything."""
     return array.reshape(-1).view(np.uint8).data
-
-
-def _dtype(text: str) -> np.dtype:
-    try:
-        dtype = np.dtype(text)
-    except TypeError as error:
-        raise ValueError(f"unknown type {text!r}") from error
-    if dtype.hasobject:
-        raise ValueError("holds Python objects")
-    return dtype
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    """Elements of a shape, as a Python number that cannot overflow.
-
-    Raises
-    ------
-    ValueError
-        When a length is negative.
-    """
-    count = 1
-    for length in shape:
-        if length < 0:
-            raise ValueError("torn or changed")
-        count *= length
-    return count
