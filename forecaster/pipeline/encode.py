@@ -1,0 +1,170 @@
+"""From issued forecasts to messages: topic and JSON, as the schema below says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+
+from forecaster.pipeline.times import rfc3339
+from forecaster.records import Array, Issued
+from forecaster.settings import Group
+
+VERSION = "forecast/v1"
+DIGITS = 6
+"""Significant digits published: finer than any meter, and half the bytes of a double."""
+
+_INSTANT = {"type": "string", "format": "date-time", "pattern": "Z$"}
+
+SCHEMA: dict[str, object] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "urn:forecaster:forecast:v1",
+    "title": "Forecast of one stream",
+    "description": "Within v1, fields may be added; none is removed or changes its meaning.",
+    "type": "object",
+    "required": ["schema", "group", "stream", "unit", "origin", "step", "model", "levels", "leads"],
+    "properties": {
+        "schema": {"const": VERSION},
+        "group": {"type": "string", "minLength": 1},
+        "stream": {"type": "string", "minLength": 1},
+        "unit": {"type": "string", "description": "Unit of all values, as configured; empty when it was not told."},
+        "origin": _INSTANT | {"description": "End of the last closed step; nothing later was known."},
+        "step": {"type": "string", "description": "Length of a step as configured: 15m, 1h, 1d, month."},
+        "model": {"type": "string", "description": "Version of the model, or seasonal_naive."},
+        "levels": {
+            "description": "Quantile levels, increasing.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        },
+        "leads": {
+            "description": "Leads 1, 2, … in order.",
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["lead", "time", "median", "quantiles"],
+                "properties": {
+                    "lead": {"type": "integer", "minimum": 1, "description": "Steps ahead of the origin."},
+                    "time": _INSTANT | {"description": "Start of the step that is forecast."},
+                    "median": {"type": "number", "description": "The value at level 0.5."},
+                    "quantiles": {
+                        "description": "One value per level, in the order of levels, never decreasing.",
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"type": "number"},
+                    },
+                },
+            },
+        },
+    },
+}
+"""JSON Schema (draft 2020-12) of a forecast; published, retained, so that readers need not guess."""
+
+
+class Lead(msgspec.Struct):
+    """One lead of a forecast as it is written."""
+
+    lead: int
+    time: str
+    median: float
+    quantiles: list[float]
+
+
+class Forecast(msgspec.Struct):
+    """The message, field by field as in :data:`SCHEMA`."""
+
+    schema: str
+    group: str
+    stream: str
+    unit: str
+    origin: str
+    step: str
+    model: str
+    levels: tuple[float, ...]
+    leads: list[Lead]
+
+
+class ForecastEncoder:
+    """Writes the forecasts of one group.
+
+    Parameters
+    ----------
+    group
+        Settings of the group.
+    prefix
+        First levels of every topic we publish.
+    unit_of
+        Unit of a stream, by name. None: the unit of the group's targets when they agree, else ``""``.
+    """
+
+    def __init__(self, group: Group, prefix: str, unit_of: Callable[[str], str] | None = None) -> None:
+        units = {source.unit for source in group.targets}
+        common = units.pop() if len(units) == 1 else ""
+        self._group = group
+        self._prefix = f"{prefix}/{group.name}/"
+        self._unit_of = unit_of or (lambda stream: common)
+        self._median = group.levels.index(0.5)
+        self._encode = msgspec.json.Encoder().encode
+
+    def topic(self, stream: str) -> str:
+        """Where the forecasts of a stream go."""
+        return f"{self._prefix}{stream}/forecast"
+
+    def encode(self, issued: Issued) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of each stream, in order.
+
+        A stream with any value that is not finite is left out: half a forecast would be drawn as a whole one.
+        """
+        leads = [Lead(i + 1, rfc3339(start), 0.0, []) for i, start in enumerate(issued.starts_ms.tolist())]
+        group = self._group
+        forecast = Forecast(
+            *(VERSION, group.name, "", "", rfc3339(issued.origin_ms), group.step.text, "", group.levels, leads)
+        )
+        quantiles = significant(issued.quantiles)  # (B, H, Q)
+        whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()  # B
+        for i, stream in enumerate(issued.streams):
+            if not whole[i]:
+                continue
+            forecast.stream = stream
+            forecast.unit = self._unit_of(stream)
+            forecast.model = issued.models[i]
+            for lead, row in zip(leads, quantiles[i].tolist(), strict=True):
+                lead.median = row[self._median]
+                lead.quantiles = row
+            yield self.topic(stream), self._encode(forecast)
+
+
+def significant(values: Array) -> Array:
+    """Values rounded to :data:`DIGITS` significant digits, and to 22 decimals; not finite stays not finite.
+
+    Each result is the double nearest to its decimal, so that it is written in few digits.
+
+    Examples
+    --------
+    >>> significant(np.array([0.123456789, -1234567.0, 0.0])).tolist()
+    [0.123457, -1234570.0, 0.0]
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        exponent = np.floor(np.log10(np.abs(values)))  # -inf for 0
+        places = np.clip(DIGITS - 1 - exponent, -300, 22)
+        fine, coarse = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)  # powers up to 22 are exact
+        rounded: Array = np.round(values * fine / coarse) / fine * coarse
+    return np.where(np.isfinite(rounded), rounded, values) + 0.0  # no -0.0
+
+
+def schema_topic(prefix: str) -> str:
+    """Where the schema is published.
+
+    Examples
+    --------
+    >>> schema_topic("forecaster")
+    'forecaster/schema/forecast/v1'
+    """
+    return f"{prefix}/schema/{VERSION}"
+
+
+def schema_payload() -> bytes:
+    """The schema as JSON."""
+    return msgspec.json.encode(SCHEMA)
