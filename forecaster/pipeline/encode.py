@@ -15,6 +15,9 @@ VERSION = "forecast/v1"
 DIGITS = 6
 """Significant digits published: finer than any meter, and half the bytes of a double."""
 
+CHUNK = 1024
+"""Streams rounded at once: enough to share the cost of numpy, few enough to need little memory."""
+
 _INSTANT = {"type": "string", "format": "date-time", "pattern": "Z$"}
 
 SCHEMA: dict[str, object] = {
@@ -122,18 +125,19 @@ class ForecastEncoder:
         forecast = Forecast(
             *(VERSION, group.name, "", "", rfc3339(issued.origin_ms), group.step.text, "", group.levels, leads)
         )
-        quantiles = significant(issued.quantiles)  # (B, H, Q)
-        whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()  # B
-        for i, stream in enumerate(issued.streams):
-            if not whole[i]:
-                continue
-            forecast.stream = stream
-            forecast.unit = self._unit_of(stream)
-            forecast.model = issued.models[i]
-            for lead, row in zip(leads, quantiles[i].tolist(), strict=True):
-                lead.median = row[self._median]
-                lead.quantiles = row
-            yield self.topic(stream), self._encode(forecast)
+        for first in range(0, len(issued.streams), CHUNK):
+            quantiles = significant(issued.quantiles[first : first + CHUNK])  # (≤ CHUNK, H, Q)
+            whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()
+            for i, stream in enumerate(issued.streams[first : first + CHUNK]):
+                if not whole[i]:
+                    continue
+                forecast.stream = stream
+                forecast.unit = self._unit_of(stream)
+                forecast.model = issued.models[first + i]
+                for lead, row in zip(leads, quantiles[i].tolist(), strict=True):
+                    lead.median = row[self._median]
+                    lead.quantiles = row
+                yield self.topic(stream), self._encode(forecast)
 
 
 def significant(values: Array) -> Array:

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from jsonschema import Draft202012Validator
 
 from forecaster.pipeline.encode import (
+    CHUNK,
     SCHEMA,
     ForecastEncoder,
     schema_payload,
@@ -84,6 +85,18 @@ def test_each_stream_has_its_own_unit_and_model() -> None:
 
     assert [(p["unit"], p["model"]) for p in named.values()] == [("W", "0007"), ("kWh", "seasonal_naive")]
     assert [p["unit"] for p in unnamed.values()] == ["", ""]
+
+
+def test_many_streams_keep_their_order_and_their_values() -> None:
+    """More than are rounded at once: no message takes the numbers or the model of another."""
+    count = 2 * CHUNK + 3
+    forecasts = issued(np.arange(count)[:, None, None] + np.zeros((count, 2, 3)))
+    forecasts.models[:] = [str(i) for i in range(count)]
+
+    found = payloads(ForecastEncoder(a_group("W"), "p"), forecasts)
+
+    assert list(found) == [f"p/household/home/{i}/forecast" for i in range(count)]
+    assert [(p["model"], p["leads"][1]["median"]) for p in found.values()] == [(str(i), i) for i in range(count)]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
