@@ -7,6 +7,7 @@ events as a MessagePack list of short lists, the kind first. See ``docs/decision
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from zlib import crc32
 
@@ -24,6 +25,8 @@ MIGRATIONS = [
 VERSION = 1
 READ_AHEAD = 64
 """Units fetched at once: no read transaction stays open meanwhile, which would let the write-ahead log grow."""
+PRUNED_AT_ONCE = 256
+"""Units removed in one transaction: an append waits for one of them at most."""
 
 _KINDS: tuple[Callable[..., Event], ...] = (Message, Tick, ModelReady)
 _pack = msgspec.msgpack.Encoder().encode
@@ -94,8 +97,9 @@ class SqliteJournal:
 
     def before(self, time_ms: int) -> int:
         """Position up to which every unit is from before a time; 0 when the first one is not, or there is none."""
-        with sqlite_errors(self.path, "read"):
-            row = self._db.execute(
+        # every unit is looked at, so on a connection of its own: appends do not wait for it
+        with sqlite_errors(self.path, "read"), closing(connect(self.path, MIGRATIONS, read_only=True)) as db:
+            row = db.execute(
                 "SELECT max(last) FROM unit WHERE last < ifnull((SELECT min(last) FROM unit WHERE time_ms >= ?), ?)",
                 (time_ms, 1 << 62),
             ).fetchone()
@@ -104,7 +108,11 @@ class SqliteJournal:
     def prune(self, upto: int) -> None:
         """Forget whole units at or below a position. The file keeps its size and reuses the room."""
         with sqlite_errors(self.path, "prune"):
-            self._db.execute("DELETE FROM unit WHERE last <= ?", (upto,))
+            while self._db.execute(
+                "DELETE FROM unit WHERE last IN (SELECT last FROM unit WHERE last <= ? ORDER BY last LIMIT ?)",
+                (upto, PRUNED_AT_ONCE),
+            ).rowcount:
+                pass
 
     def close(self) -> None:
         """Close the file. The journal cannot be used afterwards."""

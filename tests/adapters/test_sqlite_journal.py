@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.adapters import sqlite
+from forecaster.adapters import sqlite, sqlite_journal
 from forecaster.adapters.sqlite_journal import SqliteJournal, decode, encode
 from forecaster.errors import StoreError
 from forecaster.records import Event, Message, ModelReady, Tick
@@ -67,6 +67,17 @@ def test_positions_go_on_after_a_restart(path: Path) -> None:
 
     with closing(SqliteJournal(path)) as journal:
         assert (journal.last(), journal.append(a_unit(6))) == (5, 6)
+
+
+def test_many_units_are_pruned_in_slices(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of units is not one long transaction, and all of them go."""
+    monkeypatch.setattr(sqlite_journal, "PRUNED_AT_ONCE", 3)
+    for number in range(1, 12):
+        journal.append(a_unit(number))
+
+    journal.prune(10)
+
+    assert list(journal.read()) == [(11, a_unit(11))]
 
 
 def test_another_process_reads_while_the_daemon_writes(path: Path, journal: SqliteJournal) -> None:
