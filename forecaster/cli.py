@@ -165,6 +165,8 @@ def _nothing(own: ArgumentParser, _: Environment) -> None:
 
 def _train(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
+    ways = ("bar", "json", "none")
+    own.add_argument("--progress", choices=ways, default="bar", help="for people, for programs (default: %(default)s)")
     _config_option(own, environment)
 
 
