@@ -1,0 +1,130 @@
+"""The forecasts every network must beat, and what is published before there is a network.
+
+numpy only: a daemon that has no model yet never loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from forecaster.nets.phases import BLOCKS, latest, look, look_back, quantiles, same_phase
+from forecaster.records import Array, Inputs
+from forecaster.settings import Group
+
+PRIOR = 8
+"""Differences that the wide guess made without any difference is worth."""
+
+
+class SeasonalNaive:
+    """As it was at the same local time one season ago, as uncertain as that has been in the window.
+
+    A value that was not observed is replaced by the one a season earlier, and so on, and at last by the last value
+    observed. The spread comes from the differences between values one season apart; while there are few of them it
+    is mixed with a wide guess, so that one reading gives an interval about as wide as the reading is large.
+
+    Parameters
+    ----------
+    group
+        Season, levels, horizon and bounds are taken from it. Without a season the last value is repeated, and the
+        spread grows with the square root of the lead.
+    """
+
+    version = "seasonal_naive"
+    warmup = 0
+
+    def __init__(self, group: Group) -> None:
+        self.season = season_of(group)
+        self.levels = group.levels
+        self.bounds = group.bounds
+
+    def initial_state(self, streams: int) -> Array:
+        """Nothing is carried: float32 (streams, 0, 0, 0)."""
+        return np.zeros((streams, 0, 0, 0), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Forecast; see :class:`forecaster.ports.Predictor`."""
+        target = inputs.values[:, 0]
+        horizon = inputs.future.shape[-1]
+        median = self._median(target, inputs.shift, horizon)
+        growth = 1.0 if self.season > 1 else np.sqrt(np.arange(1, horizon + 1))[:, None]  # (H, 1)
+        spread = offsets(target, self.season, inputs.shift, self.levels)
+        return state, clip(median[:, :, None] + spread[:, None, :] * growth, self.bounds)
+
+    def _median(self, target: Array, shift: Array, horizon: int) -> Array:
+        width = target.shape[-1]
+        origin = np.array(width - 1)
+        source = latest(width + np.arange(horizon), origin, self.season, shift)  # (H,)
+        median = look(target, source)  # (B, H)
+        for back in range(1, -(-width // self.season)):
+            missing = np.isnan(median)
+            if not missing.any() or self.season == 1:
+                break
+            median = np.where(missing, look_back(target, source, self.season, shift, back + 1)[..., back], median)
+        return np.where(np.isnan(median), last_observed(target)[:, None], median)
+
+
+def season_of(group: Group) -> int:
+    """The smallest season that fits the lookback; 1, the last value, when none does."""
+    return next((season for season in group.seasons if season < group.lookback), 1)
+
+
+def last_observed(target: Array) -> Array:
+    """Newest observed value of each window (B, W), NaN when there is none. Shape (B,)."""
+    seen = np.isfinite(target)
+    newest = target.shape[-1] - 1 - np.argmax(seen[:, ::-1], axis=-1)
+    return np.take_along_axis(target, newest[:, None], -1)[:, 0]
+
+
+def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -> Array:
+    """How far each quantile lies from the median of a seasonal naive forecast.
+
+    The changes ``d`` over one season are taken as symmetric, so the offset at level q is the quantile of ``|d|`` at
+    ``|2q - 1|`` with the sign of ``q - 1/2``.
+
+    Parameters
+    ----------
+    target
+        Windows, float64 (B, W), NaN for gaps.
+
+    Returns
+    -------
+    Array
+        float64 (B, Q), increasing along Q, never all 0; NaN when nothing was observed.
+    """
+    width = target.shape[-1]
+    recent = np.arange(max(0, width - BLOCKS * season), width)
+    change = np.abs(look(target, recent) - look(target, same_phase(recent, 1, season, shift)))  # (B, n)
+    count = np.isfinite(change).sum(-1, keepdims=True)  # (B, 1)
+    side = np.asarray(levels) * 2 - 1
+    observed = np.sign(side) * np.where(count > 0, quantiles(change.astype(np.float32), np.abs(side)), 0.0)
+
+    last = last_observed(target)[:, None]
+    readings = np.isfinite(target).sum(-1, keepdims=True)
+    guess = np.where(readings > 1, np.fmax.reduce(np.abs(target - last), -1, keepdims=True), np.abs(last))
+    bell = np.array([NormalDist().inv_cdf(level) for level in levels])
+    wide = np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
+    return (count * observed + PRIOR * wide) / (count + PRIOR)
+
+
+def climatology(inputs: Inputs, season: int, levels: Sequence[float]) -> Array:
+    """Quantiles of what was seen at the same local time in the last 28 seasons of the window.
+
+    Returns
+    -------
+    Array
+        float64 (B, H, Q), increasing along Q; NaN where that time of the season was never observed.
+    """
+    target = inputs.values[:, 0]
+    width, horizon = target.shape[-1], inputs.future.shape[-1]
+    blocks = min(BLOCKS, -(-width // season))
+    source = latest(width + np.arange(horizon), np.array(width - 1), season, inputs.shift)  # (H,)
+    return quantiles(look_back(target, source, season, inputs.shift, blocks), levels)
+
+
+def clip(values: Array, bounds: tuple[float | None, float | None]) -> Array:
+    """Within the physical limits."""
+    low, high = bounds
+    return values if low is None and high is None else np.clip(values, low, high)

@@ -1,0 +1,140 @@
+"""Which stretches of which streams are shown to the network, in which order.
+
+Training is truncated back-propagation through time: a *row* is a stretch of one stream, a few chunks long; the rows of
+a batch step through their chunks side by side, the state goes on from chunk to chunk and the gradient does not.
+
+Shape letters: **S** streams, **R** rows of a batch, **T** origins, **H** horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from forecaster.nets.features import Strip, Usual, extract
+from forecaster.nets.network import View, view
+from forecaster.nets.phases import look
+from forecaster.nets.shape import Shape
+from forecaster.records import Array, Dataset
+
+POOL_BYTES = 300_000_000
+"""Features kept in memory at a time; when all streams need more, a part of them is drawn again and again."""
+
+ROWS = 32
+CHUNK = 24
+CHUNKS = 4
+EVERY = 3
+"""Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast in the loss."""
+
+
+class Batch(NamedTuple):
+    """One chunk of a batch of rows.
+
+    Attributes
+    ----------
+    seen
+        What the network is shown; inputs at T origins, the rest at T' = T / every of them.
+    target, observed
+        Scaled truth and its mask, (R, T', H).
+    every
+        Neighbouring forecasts teach the same, so only every so many-th origin has one.
+    fresh
+        Whether the rows begin here, with nothing remembered.
+    """
+
+    seen: View
+    target: Tensor
+    observed: Tensor
+    every: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Features and targets of some streams at all origins of the training part.
+
+    Attributes
+    ----------
+    seen, target, observed
+        As in :class:`Batch`, (S, T, ...).
+    useful
+        int64 (U, 2), stream and origin of what can be learned from: something is known and some target observed.
+    """
+
+    seen: View
+    target: Tensor
+    observed: Tensor
+    useful: Array
+
+
+def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
+    """The first ``until`` steps of all streams as one strip with an origin at each, NaN around it.
+
+    Steps from ``until`` on are hidden, so no target can lie there.
+    """
+    streams, channels, _ = dataset.values.shape
+    values = np.full((streams, channels, lookback - 1 + until + horizon), np.nan)
+    values[..., lookback - 1 : lookback - 1 + until] = dataset.values[..., :until]
+    steps = np.clip(np.arange(1 - lookback, until + horizon), 0, len(dataset.shift) - 1)
+    return Strip(values, dataset.calendar[steps], dataset.shift[steps])
+
+
+def pool(strip: Strip, shape: Shape, usual: Usual) -> Pool:
+    """Everything there is to learn from a strip."""
+    features = extract(strip, shape, usual)
+    origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)
+    truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T, H)
+    truth = (truth - features.location[..., None]) / features.scale[..., None]
+    observed = np.isfinite(truth) & features.known[..., None]
+    return Pool(
+        seen=view(features),
+        target=torch.from_numpy(truth.astype(np.float32)),
+        observed=torch.from_numpy(observed),
+        useful=np.argwhere(observed.any(-1)),
+    )
+
+
+def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
+    """Pools for ever: all streams if they fit in memory (made once), else a new draw of as many as do."""
+    streams = len(strip.values)
+    trial = pool(Strip(strip.values[:1], strip.calendar, strip.shift), shape, usual)
+    size = sum(tensor.nbytes for tensor in (*trial.seen, trial.target, trial.observed))
+    room = max(1, POOL_BYTES // size)
+    everything = pool(strip, shape, usual) if room >= streams else None
+    while True:
+        if everything is not None:
+            yield everything
+            continue
+        drawn = random.choice(streams, room, replace=False)
+        yield pool(Strip(strip.values[drawn], strip.calendar, strip.shift), shape, usual)
+
+
+def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
+    """About one pass over a pool: rows that begin anywhere, cut into chunks in order of time.
+
+    A row is laid around a random useful origin, so streams that are long have more rows than those that are young.
+    """
+    origins = source.target.shape[1]
+    length = min(origins, CHUNK * CHUNKS)
+    every = EVERY if length >= CHUNK else 1
+    draws = max(1, round(len(source.useful) / (length * ROWS)))
+    for _ in range(draws):
+        picked = source.useful[random.integers(len(source.useful), size=ROWS)]
+        start = np.clip(picked[:, 1] - random.integers(length, size=ROWS), 0, origins - length)
+        stream = torch.from_numpy(picked[:, :1])  # (R, 1)
+        for first in range(0, length, CHUNK):
+            steps = torch.from_numpy(start[:, None] + np.arange(first, min(first + CHUNK, length)))  # (R, T)
+            asked = steps[:, every - 1 :: every]  # (R, T')
+            leads, candidates, present = (tensor[stream, asked] for tensor in source.seen[1:])
+            yield Batch(
+                seen=View(source.seen.inputs[stream, steps], leads, candidates, present),
+                target=source.target[stream, asked],
+                observed=source.observed[stream, asked],
+                every=every,
+                fresh=first == 0,
+            )

@@ -1,0 +1,276 @@
+"""What the network is shown: one function for serving and for training.
+
+A *strip* of ``W - 1 + T + H`` steps holds T origins; each origin sees the W steps up to itself, and H steps ahead only
+of what is known ahead. Serving is a strip with one origin. Everything here is causal and needs no training pass, save
+the usual range of the covariates.
+
+Shape letters: **B** batch, **C** channels, **W** lookback, **T** origins, **H** horizon, **F** calendar features,
+**I** inputs of a step, **J** features of a lead, **K** candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from forecaster.nets.phases import latest, look, look_back, quantiles, same_phase
+from forecaster.nets.shape import Shape
+from forecaster.records import Array, Inputs
+
+SPREAD_LEVELS = (0.1, 0.5, 0.9)
+"""Levels of the climatology: its median is a candidate, the others tell how wide that time of the season is."""
+
+DOUBT = 3
+"""Seasonal differences that the first rough guess of the scale is worth."""
+
+
+class Strip(NamedTuple):
+    """A run of steps with T origins.
+
+    Attributes
+    ----------
+    values
+        float64 (B, C, W - 1 + T + H), NaN for gaps and, in the last H columns, for what is not known ahead.
+    calendar, shift
+        As in :class:`forecaster.records.Inputs`, for the same steps.
+    """
+
+    values: Array
+    calendar: Array
+    shift: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What the network sees at T origins, in units of the local scale.
+
+    Attributes
+    ----------
+    inputs
+        float32 (B, T, I), for the recurrent cell.
+    leads
+        float32 (B, T, H, J), what is known about each lead.
+    candidates, present
+        float32 and bool (B, T, H, K): simple forecasts to choose from, 0 where absent.
+    location, scale
+        float64 (B, T): a value is ``location + scale * scaled``.
+    known
+        bool (B, T): something was observed in the window.
+    """
+
+    inputs: Array
+    leads: Array
+    candidates: Array
+    present: Array
+    location: Array
+    scale: Array
+    known: Array
+
+
+class Usual(NamedTuple):
+    """Centre and spread of each channel in the training data, float64 (C,); the only thing not told by the window."""
+
+    centre: Array
+    spread: Array
+
+
+def strip_of(inputs: Inputs) -> Strip:
+    """One origin."""
+    return Strip(np.concatenate([inputs.values, inputs.future], axis=-1), inputs.calendar, inputs.shift)
+
+
+def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
+    """Everything the network is shown at each origin of a strip."""
+    values, calendar, shift = strip
+    batch, _, length = values.shape
+    origins = np.arange(shape.lookback - 1, length - shape.horizon)  # (T,)
+    leads = origins[:, None] + np.arange(1, shape.horizon + 1)  # (T, H)
+    past = values[..., : length - shape.horizon]
+
+    shown = [spread_over(calendar[origins], batch)]
+    ahead = [spread_over(calendar[leads], batch)]
+    for channel in range(1, len(shape.channels)):
+        now, then = covariate(values[:, channel], channel, origins, leads, shift, shape, usual)
+        shown += now
+        ahead += then
+
+    if shape.own_past:
+        own = own_past(past[:, 0], origins, leads, shift, shape)
+        shown, ahead = [*own.shown, *shown], [*own.ahead, *ahead]
+        candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
+    else:
+        location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
+        candidates = np.empty((batch, *leads.shape, 0))
+        known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
+
+    return Features(
+        inputs=np.concatenate(shown, axis=-1, dtype=np.float32),
+        leads=np.concatenate(ahead, axis=-1, dtype=np.float32),
+        candidates=np.nan_to_num(candidates).astype(np.float32),
+        present=np.isfinite(candidates),
+        location=location,
+        scale=scale,
+        known=known,
+    )
+
+
+class Own(NamedTuple):
+    """What the target's own past tells; arrays as in :class:`Features`."""
+
+    shown: list[Array]
+    ahead: list[Array]
+    candidates: Array
+    location: Array
+    scale: Array
+    known: Array
+
+
+def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> Own:
+    """Candidates, local scale and the moving window of the target (B, W - 1 + T)."""
+    filled = np.nan_to_num(target)
+    seen = np.isfinite(target)
+    location, dispersion, readings = level(filled, seen, shape)
+    scale, pairs = spread(target, location, dispersion, readings, shift, shape)
+    last, age = last_seen(filled, seen, origins, shape)
+
+    def scaled(value: Array) -> Array:
+        """Into units of the local scale: (B, T, ...) to the same shape."""
+        extra = (1,) * (value.ndim - 2)
+        return (value - location.reshape(*location.shape, *extra)) / scale.reshape(*scale.shape, *extra)
+
+    simple, widths = choices(target, origins, leads, shift, shape)
+    candidates = scaled(simple)  # (B, T, H, K - 2)
+    flat = np.stack([scaled(last), np.where(readings > 0, 0.0, np.nan)], axis=-1)[:, :, None, :]  # last value, level
+    candidates = np.concatenate([candidates, np.broadcast_to(flat, (*candidates.shape[:-1], 2))], axis=-1)
+    window = scaled(trailing(target, shape.recent, len(origins)))
+    ratios = np.stack(
+        [location / scale * 0.1, np.log1p(dispersion / scale), np.log1p(age), np.log1p(pairs) * 0.1], axis=-1
+    )
+    return Own(
+        shown=[soft(window), np.isfinite(window), soft(ratios)],
+        ahead=[soft(candidates), np.isfinite(candidates), soft(widths / scale[:, :, None, None])],
+        candidates=candidates,
+        location=location,
+        scale=scale,
+        known=readings > 0,
+    )
+
+
+def trailing(series: Array, length: int, count: int) -> Array:
+    """The last ``length`` steps at each of the last ``count`` steps: (..., N) to (..., count, length), a view."""
+    return sliding_window_view(series[..., series.shape[-1] - count - length + 1 :], length, axis=-1)
+
+
+def level(filled: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:
+    """Mean over the last season, mean distance from it, and the readings in the window; each (B, T).
+
+    Where the last season was silent, over the whole window.
+    """
+    count = filled.shape[-1] - shape.lookback + 1
+    span = min(shape.lookback, max(4, shape.season))
+    readings = trailing(seen, shape.lookback, count).sum(-1)
+    values, weights = trailing(filled, span, count), trailing(seen, span, count)
+    number = weights.sum(-1)
+    mean = values.sum(-1) / np.maximum(number, 1)
+    distance = (np.abs(values - mean[..., None]) * weights).sum(-1) / np.maximum(number, 1)
+    silent = (number == 0) & (readings > 0)
+    if silent.any():
+        mean[silent] = trailing(filled, shape.lookback, count)[silent].sum(-1) / readings[silent]
+    return mean, distance, readings
+
+
+def spread(
+    target: Array, location: Array, dispersion: Array, readings: Array, shift: Array, shape: Shape
+) -> tuple[Array, Array]:
+    """Mean absolute difference of values one season apart, over the window; and how many there were. Each (B, T).
+
+    This is what a seasonal naive forecast errs by, so a residual in this unit is of the order of 1. A few readings
+    are not trusted alone: the distance from the level, or the level itself after a single reading, counts as
+    three differences more.
+    """
+    width = target.shape[-1]
+    season = shape.season
+    count = width - shape.lookback + 1
+    steps = np.arange(season, width)
+    change = np.abs(target[:, season:] - look(target, same_phase(steps, 1, season, shift)))
+    pairs = trailing(np.isfinite(change), shape.lookback - season, count).sum(-1)
+    total = trailing(np.nan_to_num(change), shape.lookback - season, count).sum(-1)
+    guess = np.where(readings > 1, dispersion, np.abs(location))
+    return np.maximum((total + DOUBT * guess) / (pairs + DOUBT), 1e-6 * np.abs(location) + 1e-9), pairs
+
+
+def last_seen(filled: Array, seen: Array, origins: Array, shape: Shape) -> tuple[Array, Array]:
+    """Newest observed value of each window, NaN when none, and the steps since then (W when none); each (B, T)."""
+    newest = np.maximum.accumulate(np.where(seen, np.arange(seen.shape[-1]), -shape.lookback), axis=-1)
+    newest = newest[:, origins]  # (B, T)
+    age = np.minimum(origins - newest, shape.lookback)
+    value = np.take_along_axis(filled, np.maximum(newest, 0), -1)
+    return np.where(age < shape.lookback, value, np.nan), age
+
+
+def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
+    """Simple seasonal forecasts of each lead, and how widely that time of the season scatters.
+
+    For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, and
+    the median of up to 28. NaN where not observed.
+
+    Returns
+    -------
+    candidates, widths
+        float64 (B, T, H, K - 2) and (B, T, H, 2 per season): distance of the 0.1- and 0.9-quantile from the median.
+    """
+    columns, widths = [np.empty((len(target), *leads.shape, 0))], [np.empty((len(target), *leads.shape, 0))]
+    for season in shape.usable:
+        source = latest(leads, origins[:, None], season, shift)  # (T, H)
+        needed, back = np.unique(source, return_inverse=True)  # neighbouring origins share most of them
+        table = look_back(target, needed, season, shift, shape.blocks(season))  # (B, U, blocks)
+        low, middle, high = np.moveaxis(quantiles(table, SPREAD_LEVELS), -1, 0)
+        means = [mean_seen(table[..., :few]) for few in (3, 7) if few <= table.shape[-1]]
+        kinds = np.stack([*np.moveaxis(table[..., :3], -1, 0), *means, middle, middle - low, high - middle], axis=-1)
+        found = kinds[:, back.reshape(leads.shape)]  # (B, T, H, kinds)
+        columns.append(found[..., :-2])
+        widths.append(found[..., -2:])
+    return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
+
+
+def mean_seen(sample: Array) -> Array:
+    """Mean along the last axis of what was observed, NaN when nothing was."""
+    number = np.isfinite(sample).sum(-1)
+    return np.where(number > 0, np.nan_to_num(sample).sum(-1) / np.maximum(number, 1), np.nan)
+
+
+def covariate(
+    values: Array, channel: int, origins: Array, leads: Array, shift: Array, shape: Shape, usual: Usual
+) -> tuple[list[Array], list[Array]]:
+    """Inputs and lead features of one covariate, given its values (B, W - 1 + T + H) on the strip."""
+    role = shape.channels[channel]
+    unit = (values - usual.centre[channel]) / usual.spread[channel]
+    seen = np.isfinite(unit[:, : origins[-1] + 1])
+    filled = np.nan_to_num(unit[:, : origins[-1] + 1])
+    last, age = last_seen(filled, seen, origins, shape)
+    shown = [soft(last)[..., None], (age < shape.lookback)[..., None]]
+    if role == "static":
+        return shown, []
+    span = min(shape.lookback, max(4, shape.season))
+    number = trailing(seen, span, len(origins)).sum(-1)
+    mean = trailing(filled, span, len(origins)).sum(-1) / np.maximum(number, 1)
+    shown += [soft(np.where(number > 0, last - mean, np.nan))[..., None], np.log1p(age)[..., None] * 0.2]
+    if role == "past":
+        return shown, []
+    then = unit[:, leads]  # (B, T, H)
+    before = look(unit, latest(leads, origins[:, None], shape.season, shift))
+    ahead = np.stack([soft(then), soft(then - before), np.isfinite(then)], axis=-1)
+    return shown, [ahead]
+
+
+def soft(value: Array) -> Array:
+    """Logarithmic beyond ±1, so an outlier does not shout; a gap is 0, and told by its mask."""
+    return np.arcsinh(np.nan_to_num(value))
+
+
+def spread_over(rows: Array, batch: int) -> Array:
+    """The same rows for each stream: (...) to (B, ...)."""
+    return np.broadcast_to(rows, (batch, *rows.shape))

@@ -1,0 +1,248 @@
+"""Train a network on the history of a group, and put it to the test against what it would replace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, cos, pi
+
+import numpy as np
+import torch
+from torch import nn
+
+from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools, whole
+from forecaster.nets.features import Strip, Usual
+from forecaster.nets.loss import pinball_loss
+from forecaster.nets.network import Network
+from forecaster.nets.predictor import NetworkPredictor, load
+from forecaster.nets.score import judge, score
+from forecaster.nets.shape import Shape, shape_of, to_json
+from forecaster.ports import Predictor, Progress
+from forecaster.records import Array, Dataset
+from forecaster.settings import Group
+
+RATE = 3e-3
+WEIGHT_DECAY = 1e-2
+CLIP = 1.0
+AVERAGING = 0.99
+"""Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
+
+FEWEST, MOST, PASSES = 400, 12_000, 40
+"""Updates: at least, at most, and passes over the history in between."""
+
+REPORT = 20
+"""Updates between two lines of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A network that was trained and judged.
+
+    Attributes
+    ----------
+    weights
+        Arrays by name.
+    shape
+        Plain JSON values from which the network is built again.
+    scores
+        ``challenger``, ``naive`` and, when there is one, ``champion``, as :func:`forecaster.nets.score.score` gives.
+    updates
+        Steps of the optimiser.
+    promoted, verdict
+        Whether it should go into service, and one sentence why.
+    """
+
+    weights: dict[str, Array]
+    shape: dict[str, object]
+    scores: dict[str, dict[str, float]]
+    updates: int
+    promoted: bool
+    verdict: str
+
+
+def needed(group: Group) -> int:
+    """Observed steps of at least one stream below which training makes no sense.
+
+    Three of the smallest seasons and a horizon: then the part before the tail still shows whole forecasts.
+    """
+    season = group.seasons[0] if group.seasons else 1
+    return max(3 * season + group.horizon, 2 * group.horizon + 6)
+
+
+def enough(dataset: Dataset, group: Group) -> bool:
+    """Whether a training can start."""
+    return bool(np.isfinite(dataset.values[:, 0]).sum(-1).max(initial=0) >= needed(group))
+
+
+def tail_of(dataset: Dataset, group: Group) -> int:
+    """First step of the tail that is held out: a tenth of the history, at least a horizon."""
+    observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
+    last = int(observed[-1]) + 1
+    return last - max(group.horizon, (last - int(observed[0])) // 10)
+
+
+def train(
+    dataset: Dataset,
+    group: Group,
+    *,
+    elapsed_s: Callable[[], float],
+    progress: Callable[[Progress], None],
+    version: str,
+    champion: Predictor | None = None,
+    warm_weights: Mapping[str, Array] | None = None,
+) -> Trained | None:
+    """Fit on all but the tail, score on the tail, judge.
+
+    Repeatable bit for bit on one machine by the seed, as long as the time budget does not cut it short.
+
+    Parameters
+    ----------
+    dataset
+        The history; its last part is held out.
+    group
+        What is asked for; the training part is in ``group.training``.
+    elapsed_s
+        Seconds since the training began.
+    progress
+        Told every few updates.
+    version
+        Name of the model to be.
+    champion
+        What is in service now.
+    warm_weights
+        Weights to start from, of a network of the same shape.
+
+    Returns
+    -------
+    Trained or None
+        None when there is too little history; see :func:`needed`.
+    """
+    if not enough(dataset, group):
+        return None
+    shape = shape_of(group, dataset.calendar.shape[-1])
+    until = tail_of(dataset, group)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(group.training.seed)
+        network = Network(shape, usual(dataset.values[..., :until]))
+        if warm_weights is not None:
+            load(network, warm_weights, "the champion")
+        strip = whole(dataset, shape.horizon, shape.lookback, until)
+        updates = fit(network, strip, shape, group, elapsed_s, progress, warm=warm_weights is not None)
+
+    rivals: dict[str, Predictor] = {
+        "challenger": NetworkPredictor(network, group, version),
+        "naive": SeasonalNaive(group),
+    }
+    rivals |= {"champion": champion} if champion is not None else {}
+    scores = {}
+    for name, rival in rivals.items():
+        progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=f"scoring {name}"))
+        scores[name] = score(rival, dataset, group, until)
+    promoted, verdict = judge(scores)
+    weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+    return Trained(
+        weights=weights, shape=to_json(shape), scores=scores, updates=updates, promoted=promoted, verdict=verdict
+    )
+
+
+def usual(values: Array) -> Usual:
+    """Centre and spread of each channel over streams and time, (S, C, T) to two of (C,); 0 and 1 where empty."""
+    flat = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
+    pairs = [
+        (row[np.isfinite(row)].mean(), row[np.isfinite(row)].std()) if np.isfinite(row).any() else (0.0, 1.0)
+        for row in flat
+    ]
+    centre, spread = np.array(pairs).T
+    return Usual(centre.copy(), np.where(spread > 0, spread, 1.0))
+
+
+def fit(
+    network: Network,
+    strip: Strip,
+    shape: Shape,
+    group: Group,
+    elapsed_s: Callable[[], float],
+    progress: Callable[[Progress], None],
+    *,
+    warm: bool,
+) -> int:
+    """Make the pinball loss small on a strip; leaves the averaged weights in the network. The number of updates."""
+    random = np.random.default_rng(group.training.seed)
+    levels = torch.tensor(shape.levels)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    average = Average(network)
+    planned = plan(strip)
+    budget_s = group.training.budget_s
+    began_s = elapsed_s()
+    state = network.recurrent.initial_state(ROWS)
+    loss, updates = 0.0, 0
+    network.train()
+    for batch in endless(strip, shape, network.usual, random):
+        spent_s = elapsed_s() - began_s
+        done = max(updates / planned, spent_s / max(budget_s - began_s, 1e-9))
+        if done >= 1:
+            break
+        for settings in optimizer.param_groups:
+            settings["lr"] = RATE * one_cycle(done) * (0.3 if warm else 1.0)
+        state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
+        quantiles, state = network(batch.seen, state, batch.every)
+        error = pinball_loss(quantiles, batch.target, batch.observed, levels)
+        optimizer.zero_grad()
+        torch.autograd.backward(error)
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimizer.step()
+        average.add(network, updates)
+        updates += 1
+        loss = error.item() if updates == 1 else 0.95 * loss + 0.05 * error.item()
+        if updates % REPORT == 0:
+            progress(Progress(fraction=done, loss=loss, seconds_left=spent_s * (1 - done) / done, note="training"))
+    average.put(network)
+    network.eval()
+    return updates
+
+
+def plan(strip: Strip) -> int:
+    """Updates worth making on this much history, were there no clock."""
+    origins = np.isfinite(strip.values[:, 0]).sum()
+    return int(np.clip(ceil(PASSES * origins / (ROWS * CHUNK)), FEWEST, MOST))
+
+
+def one_cycle(done: float) -> float:
+    """Learning rate as a part of its height: up in a tenth of the way, then down along a cosine.
+
+    References
+    ----------
+    Smith & Topin (2018), "Super-Convergence", arXiv:1708.07120.
+    """
+    return max(done / 0.1, 0.04) if done < 0.1 else 0.5 * (1 + cos(pi * (done - 0.1) / 0.9)) + 1e-3
+
+
+def endless(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Batch]:
+    """Batches for as long as they are asked for."""
+    for pool in pools(strip, shape, usual, random):
+        yield from batches(pool, random)
+
+
+class Average:
+    """Exponential moving average of the weights: the middle of the last hundred, steadier than the last.
+
+    References
+    ----------
+    Polyak & Juditsky (1992), "Acceleration of Stochastic Approximation by Averaging", SIAM J. Control Optim. 30(4).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.weights = [weight.detach().clone() for weight in network.parameters()]
+
+    @torch.no_grad()
+    def add(self, network: nn.Module, updates: int) -> None:
+        """Take in the newest weights; young averages forget faster, so the random start is soon gone."""
+        keep = min(AVERAGING, (1 + updates) / (10 + updates))
+        torch._foreach_lerp_(self.weights, list(network.parameters()), 1 - keep)
+
+    @torch.no_grad()
+    def put(self, network: nn.Module) -> None:
+        """Replace the weights of the network by their average."""
+        for weight, mean in zip(network.parameters(), self.weights, strict=True):
+            weight.copy_(mean)

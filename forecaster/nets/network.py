@@ -1,0 +1,147 @@
+"""The network: a recurrent memory that chooses among simple forecasts and corrects them.
+
+::
+
+    step ──► recurrent ──► memory ──┐
+                                    ├─► gate   ── softmax over candidates ──► base ─┐
+    each lead's candidates,         ├─► residual ───────────────────────────────────┴─► median
+    calendar, known covariates ─────┘
+                                    └─► gaps between quantiles, positive, summed outwards from the median
+
+All leads come out in one pass. Without the gate a network this small loses to the naive forecast; without the unit
+(:func:`forecaster.nets.features.spread`) it wins by half as much.
+
+Shape letters: **B** batch, **T** steps, **H** horizon, **I** inputs, **J** lead features, **K** candidates,
+**Q** levels, **N** hidden size, **D** width of a lead.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from forecaster.nets.features import Features, Strip, Usual, extract
+from forecaster.nets.recurrent import Recurrent
+from forecaster.nets.shape import Shape
+
+LEAD = 16
+"""D, width of the vector that describes one lead."""
+
+
+class View(NamedTuple):
+    """:class:`forecaster.nets.features.Features` as the network takes them.
+
+    Attributes
+    ----------
+    inputs, leads, candidates
+        float32, (B, T, I), (B, T, H, J), (B, T, H, K).
+    present
+        bool (B, T, H, K).
+    """
+
+    inputs: Tensor
+    leads: Tensor
+    candidates: Tensor
+    present: Tensor
+
+
+def view(features: Features) -> View:
+    """Without copying."""
+    arrays = (features.inputs, features.leads, features.candidates, features.present)
+    return View(*map(torch.from_numpy, arrays))
+
+
+class Network(nn.Module):
+    """Quantiles of every lead from the step just closed and the state carried so far.
+
+    Parameters
+    ----------
+    shape
+        What to build.
+    usual
+        Centre and spread of the channels; kept with the weights.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, shape: Shape, usual: Usual) -> None:
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("centre", torch.from_numpy(usual.centre))
+        self.register_buffer("spread", torch.from_numpy(usual.spread))
+        inputs, leads, candidates = widths(shape)
+        self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout)
+        self.memory = nn.Linear(shape.hidden, shape.horizon * LEAD)
+        self.lead = nn.Linear(leads, LEAD, bias=False)
+        self.dropout = nn.Dropout(shape.dropout)
+        self.head = nn.Linear(LEAD, candidates + len(shape.levels))
+        self.middle = shape.levels.index(0.5)
+        self.start_naive()
+
+    def start_naive(self) -> None:
+        """Begin as the plain mean of the candidates with a bell curve around it."""
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
+        with torch.no_grad():
+            self.head.bias[1 - len(bell) :] = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
+
+    @property
+    def usual(self) -> Usual:
+        """Centre and spread of the channels, float64 (C,)."""
+        return Usual(self.centre.numpy(), self.spread.numpy())
+
+    def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
+        """Step through T origins and forecast at the end of every so many.
+
+        Parameters
+        ----------
+        seen
+            What is known: ``inputs`` at each of the T origins, the rest only at those that forecast, T' of them.
+        state
+            Shape (B, P=1, L, N).
+        every
+            Training is cheaper, and no worse, when only every third step forecasts.
+
+        Returns
+        -------
+        quantiles, state
+            Scaled, (B, T', H, Q), strictly increasing along Q; and the state after the last origin.
+        """
+        memory, state = self.recurrent(seen.inputs, state)
+        asked = self.memory(memory[:, every - 1 :: every])
+        leads = asked.unflatten(-1, (self.shape.horizon, LEAD)) + self.lead(seen.leads)  # (B, T', H, D)
+        out = self.head(self.dropout(torch.tanh(leads)))
+        gate, residual, gaps = torch.split(out, [seen.candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
+        median = residual + choose(gate, seen.candidates, seen.present)  # (B, T', H, 1)
+        below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
+        lower = median - below.flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
+
+
+def choose(gate: Tensor, candidates: Tensor, present: Tensor) -> Tensor:
+    """Mean of the candidates that are there, weighted by a softmax of the gate: (..., K) to (..., 1), 0 if none is.
+
+    Written out: over so few columns it is much faster than ``torch.softmax``, and an empty row needs no care.
+    """
+    weight = torch.exp(gate.clamp(-15, 15)) * present
+    return (weight * candidates).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True).clamp(min=1e-9)
+
+
+def widths(shape: Shape) -> tuple[int, int, int]:
+    """I, J and K of a shape, found by asking for the features of an empty strip."""
+    length = shape.lookback + shape.horizon
+    empty = Strip(
+        np.full((1, len(shape.channels), length), np.nan),
+        np.zeros((length, shape.features), np.float32),
+        np.zeros(length, np.int64),
+    )
+    ones = np.ones(len(shape.channels))
+    found = extract(empty, shape, Usual(0 * ones, ones))
+    return found.inputs.shape[-1], found.leads.shape[-1], found.candidates.shape[-1]
