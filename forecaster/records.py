@@ -38,12 +38,16 @@ class Message:
         Arrival, epoch milliseconds of the daemon's clock.
     retained
         The broker sent it because it was retained, not because it is new.
+    identifier, redelivered
+        Packet identifier (0 at QoS 0), and whether the broker marked it as sent before.
     """
 
     topic: str
     payload: bytes
     received_ms: int
     retained: bool = False
+    identifier: int = 0
+    redelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,21 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Accepted:
+    """Readings of a group that were used.
+
+    Attributes
+    ----------
+    delays_s
+        float64 (N,), arrival minus measurement of those that carried their own time.
+    """
+
+    group: str
+    count: int
+    delays_s: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Closed:
     """Steps that closed, one of each series named. Goes to the history.
 
@@ -231,7 +250,7 @@ class Swapped:
     version: str
 
 
-Effect = Reject | Closed | Issued | Verified | Swapped
+Effect = Reject | Accepted | Closed | Issued | Verified | Swapped
 
 # --- what a predictor is shown -----------------------------------------------------------------------------------
 

@@ -210,6 +210,11 @@ class Group:
         return ("target", *(source.role for source in self.covariates))
 
     @property
+    def warmup(self) -> int:
+        """Most steps a hidden state is rebuilt over: two short seasons, at least 24."""
+        return max(24, 2 * self.seasons[0]) if self.seasons else 24
+
+    @property
     def fingerprint(self) -> str:
         """Hash of what a model depends on: another fingerprint, another model."""
         relevant = (

@@ -15,6 +15,7 @@ LAYERS = [
     {"records"},
     {"ports"},
     {"pipeline", "nets"},
+    {"configuration"},
     {"adapters", "runtime", "web", "config", "testing"},
     {"daemon"},
     {"commands"},
@@ -30,8 +31,8 @@ ONE_ROOM = {
     "apscheduler": "forecaster/adapters/scheduler.py",
     "sqlite3": "forecaster/adapters/sqlite",
     "amqtt": "forecaster/adapters/embedded_broker.py",
-    "pydantic": "forecaster/config.py",
-    "yaml": "forecaster/config.py",
+    "pydantic": "forecaster/config",
+    "yaml": "forecaster/configuration/document.py",
 }
 """Outside things and the one place that imports them."""
 

@@ -150,7 +150,8 @@ def decode(body: bytes) -> list[Event]:
 def _row(event: Event) -> tuple[object, ...]:
     match event:
         case Message():
-            return 0, event.topic, event.payload, event.received_ms, event.retained
+            known = event.topic, event.payload, event.received_ms, event.retained
+            return 0, *known, event.identifier, event.redelivered
         case Tick():
             return 1, event.now_ms
         case ModelReady():

@@ -1,0 +1,193 @@
+"""The fold: state and events in, effects out. No clock, no I/O; one thread owns it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from forecaster.pipeline.align import NEVER
+from forecaster.pipeline.decode import Router
+from forecaster.pipeline.group import GroupState
+from forecaster.pipeline.redelivery import Redelivery
+from forecaster.ports import Predictor
+from forecaster.records import (
+    Accepted,
+    Array,
+    Effect,
+    Event,
+    Issued,
+    Message,
+    ModelReady,
+    Panel,
+    Reject,
+    Score,
+    Series,
+    Tick,
+)
+from forecaster.settings import Group, Settings
+
+
+class Engine:
+    """All groups of a service.
+
+    Parameters
+    ----------
+    settings
+        What to subscribe to, and how to treat it.
+    naive
+        Makes the predictor that serves a group before it has a model, and that every model is measured against.
+    """
+
+    def __init__(self, settings: Settings, naive: Callable[[Group], Predictor]) -> None:
+        self._settings = settings
+        self._naive = naive
+        self._router = Router(settings.groups, clock=settings.clock)
+        self._by_events = settings.clock == "events"
+        self._groups = [GroupState(group, naive(group)) for group in settings.groups]
+        self._index = {group.name: index for index, group in enumerate(settings.groups)}
+        self._redelivery = Redelivery()
+        self._now_ms = NEVER
+        self._due_ms = NEVER
+
+    @property
+    def filters(self) -> list[str]:
+        """MQTT topic filters to subscribe to."""
+        return self._router.filters()
+
+    def handle(self, events: Sequence[Event]) -> list[Effect]:
+        """Take events in their order; what is to be done, in order.
+
+        Splitting the events over several calls changes the batching of forecasts, not their values.
+        """
+        effects: list[Effect] = []
+        accepted = [0] * len(self._groups)
+        delays: list[list[float]] = [[] for _ in self._groups]
+        for event in events:
+            match event:
+                case Message():
+                    self._take(event, effects, accepted, delays)
+                case Tick():
+                    self._pass_time(event.now_ms)
+                case ModelReady():
+                    if event.group in self._index:
+                        group = self._groups[self._index[event.group]]
+                        effects += group.settle()
+                        effects.append(group.swap(event.version, event.predictor))
+        for group, count, found in zip(self._groups, accepted, delays, strict=True):
+            if count:
+                effects.append(Accepted(group=group.settings.name, count=count, delays_s=np.array(found)))
+            effects += group.settle()
+        return effects
+
+    def _take(self, message: Message, effects: list[Effect], accepted: list[int], delays: list[list[float]]) -> None:
+        if not self._by_events:
+            self._pass_time(message.received_ms)
+        if self._redelivery.known(message):
+            effects.append(Reject(group=None, stream=None, reason="duplicate", detail="delivered again"))
+            return
+        for index, found in self._router.read(message):
+            group = self._groups[index]
+            if isinstance(found, Reject):
+                effects.append(found)
+                continue
+            if self._by_events and group.settings.sources[found.source].role != "future":
+                self._pass_time(found.time_ms)
+            reason = group.accept(found, self._now_ms, message.retained)
+            if reason is not None:
+                effects.append(Reject(group=group.settings.name, stream=found.stream, reason=reason))
+                continue
+            accepted[index] += 1
+            if found.own_time:
+                delays[index].append((message.received_ms - found.time_ms) / 1000)
+
+    def _pass_time(self, now_ms: int) -> None:
+        self._now_ms = max(self._now_ms, now_ms)
+        if now_ms < self._due_ms:
+            return
+        for group in self._groups:
+            group.aligner.pass_time(now_ms)
+        self._due_ms = min(group.aligner.due_ms() for group in self._groups)
+
+    def due_ms(self) -> int | None:
+        """When a tick is needed to close a step though no message comes; None: never (time is in the messages)."""
+        if self._by_events or not any(group.aligner.awake.any() for group in self._groups):
+            return None
+        return self._due_ms
+
+    # --- looking in -----------------------------------------------------------------------------------------------
+
+    def current(self) -> Iterator[Issued]:
+        """The newest forecast of every stream again."""
+        for group in self._groups:
+            yield from group.current()
+
+    def scores(self, group: str) -> list[Score]:
+        """Rolling scores of a group, one per bucket of leads that has any."""
+        return self._groups[self._index[group]].scores()
+
+    def states(self, group: str) -> dict[str, int]:
+        """Number of streams by state: active, warming, stale."""
+        return self._groups[self._index[group]].states()
+
+    def observed(self, group: str) -> int:
+        """Most observed steps of any stream of a group."""
+        return self._groups[self._index[group]].observed()
+
+    def series(self, group: str) -> dict[str, Series]:
+        """Series of a group by name."""
+        return self._groups[self._index[group]].series()
+
+    def unit(self, group: str, stream: str) -> str:
+        """Unit of a stream, as configured."""
+        return self._groups[self._index[group]].unit(stream)
+
+    def version(self, group: str) -> str:
+        """Model in service."""
+        return self._groups[self._index[group]].version
+
+    # --- snapshot and restore -------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Array], dict[str, object]]:
+        """Arrays and plain JSON data that :meth:`restore` takes; valid between two calls of :meth:`handle`."""
+        arrays = {f"/{name}": array for name, array in self._redelivery.state().items()}
+        groups: dict[str, object] = {}
+        for group in self._groups:
+            found, groups[group.settings.name] = group.state()
+            arrays |= {f"{group.settings.name}/{name}": array for name, array in found.items()}
+        return arrays, {"groups": groups, "now_ms": self._now_ms}
+
+    def restore(
+        self, arrays: Mapping[str, Array], meta: Mapping[str, object], networks: Mapping[str, Predictor]
+    ) -> dict[str, str]:
+        """Take over a state; groups it does not fit start empty and are returned with the reason.
+
+        Parameters
+        ----------
+        networks
+            Model in service per group; a group without one is served by naive.
+        """
+        groups = meta["groups"]
+        assert isinstance(groups, dict)
+        assert isinstance(meta["now_ms"], int)
+        self._now_ms, self._due_ms = meta["now_ms"], NEVER
+        self._redelivery.restore({key[1:]: array for key, array in arrays.items() if key.startswith("/")})
+        misfits = {}
+        for index, settings in enumerate(self._settings.groups):
+            name = settings.name
+            fresh = GroupState(settings, self._naive(settings))
+            own = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
+            try:
+                if name not in groups:
+                    raise ValueError("the group is new")
+                fresh.restore(own, groups[name], networks.get(name))
+            except (ValueError, KeyError) as misfit:
+                misfits[name] = str(misfit)
+                fresh = GroupState(settings, self._naive(settings))
+                fresh.swap("", networks.get(name))
+            self._groups[index] = fresh
+        return misfits
+
+    def load(self, group: str, history: Panel) -> None:
+        """Fill an empty group from stored steps."""
+        self._groups[self._index[group]].load(history)

@@ -1,0 +1,321 @@
+"""Everything that is carried for one group of streams, and what happens when a step closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from forecaster.pipeline.align import Aligner
+from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.streams import NOBODY, Streams
+from forecaster.pipeline.table import Column, Table
+from forecaster.pipeline.verify import Ledger
+from forecaster.pipeline.window import Window
+from forecaster.ports import Predictor
+from forecaster.records import (
+    Array,
+    Closed,
+    Effect,
+    Inputs,
+    Issued,
+    Panel,
+    Reading,
+    Reason,
+    Score,
+    Series,
+    Swapped,
+    Verified,
+)
+from forecaster.settings import Group
+
+CHUNK = 1024
+"""Streams predicted at once; bounds the memory of a step at which everything closes."""
+
+
+class GroupState:
+    """The streams of one group: their open cells, windows, hidden states and outstanding forecasts."""
+
+    def __init__(self, settings: Group, naive: Predictor) -> None:
+        self.settings = settings
+        self._grid = Grid(settings.step, settings.timezone)
+        self._naive = naive
+        self._network: Predictor | None = None
+        self._season = settings.seasons[0] if settings.seasons else 1
+        self._past = settings.lookback + max(settings.warmup, self._season)
+        self._streams = Streams(settings)
+        self.aligner = Aligner(settings, self._grid)
+        self.aligner.add(settings.sources[0])  # row 0, nobody
+        # a forecast that comes once a season must still reach the horizon at the end of it
+        known_ahead = max(settings.horizon, self._season) if "future" in settings.channels else 0
+        self._ahead = settings.horizon + known_ahead
+        self._window = Window(self._past, self._ahead)
+        self._window.add()
+        self._ledger = Ledger(settings)
+        self._carried = Table(
+            {
+                "through": Column((), np.int64, np.iinfo(np.int64).min),  # newest closed step
+                "observed": Column((), np.int64, 0),  # steps that had a value
+            }
+        )
+        self._hidden = self._blank_hidden()
+
+    def _blank_hidden(self) -> Table:
+        """Initial hidden states for the predictor in service, one a stream."""
+        shape = (self._network or self._naive).initial_state(1).shape[1:]
+        hidden = Table({"hidden": Column(shape, np.float32, 0.0)})
+        for _ in range(len(self._streams)):
+            hidden.add()
+        return hidden
+
+    # --- readings -------------------------------------------------------------------------------------------------
+
+    def add(self, series: Series) -> int | None:
+        """Row of a series, made when it is new; None when the group is full."""
+        row = self._streams.row(series.name)
+        if row is not None or self._streams.full(series.source):
+            return row
+        row, is_stream = self._streams.add(series)
+        self.aligner.add(self.settings.sources[series.source])
+        self._window.add()
+        if is_stream:
+            self._ledger.add()
+            self._carried.add()
+            self._hidden.add()
+        return row
+
+    def accept(self, reading: Reading, now_ms: int, retained: bool) -> Reason | None:
+        """Take a reading, or say why not."""
+        source = self.settings.sources[reading.source]
+        row = self.add(Series(name=reading.stream, source=reading.source, labels=reading.labels))
+        if row is None:
+            return "max_streams"
+        if source.role == "future":
+            closed = self.aligner.follow_clock(row, now_ms)
+            index = self._grid.index(reading.time_ms)
+            if closed < index <= closed + self._ahead:
+                self._window.know(row, index, reading.value)
+            return None  # a forecast array starts before now and ends beyond what we keep; that is no fault
+        if retained and not reading.own_time and (source.kind == "amount" or not self.aligner.is_new(row)):
+            return "retained"
+        if retained and reading.time_ms <= self.aligner.newest_ms(row):
+            return "retained"
+        return self.aligner.accept(row, source, reading.time_ms, reading.value)
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    def settle(self) -> Iterator[Effect]:
+        """Close what is due: verify, advance, forecast, oldest step first."""
+        for index, rows, values, skipped in self.aligner.settle():
+            if rows.size:
+                yield from self._close(index, rows, values)
+            for row in skipped:
+                self._window.clear(row, index)
+                slot = self._streams.slots(np.array([row]))
+                self._hidden["hidden"][slot[slot >= 0]] = 0.0
+
+    def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
+        self._window.push(rows, index, values)
+        values = self._window.at(rows, index)
+        start_ms = self._grid.start(index)
+        yield Closed(group=self.settings.name, series=self._streams.names(rows), start_ms=start_ms, values=values)
+        is_stream = self._streams.slots(rows) >= 0
+        rows, truth = rows[is_stream], values[is_stream]
+        for first in range(0, len(rows), CHUNK):
+            some = slice(first, first + CHUNK)
+            slots = self._streams.slots(rows[some])
+            yield from self._verify(index, slots, rows[some], truth[some])
+            yield from self._forecast(index, slots, rows[some])
+
+    def _verify(self, index: int, slots: Array, rows: Array, truth: Array) -> Iterator[Verified]:
+        seen = ~np.isnan(truth)
+        if not seen.any():
+            return
+        slots, rows, truth = slots[seen], rows[seen], truth[seen]
+        quantiles, naive = self._ledger.said(slots, index)
+        self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
+        self._carried["observed"][slots] += 1
+        yield Verified(
+            group=self.settings.name,
+            streams=self._streams.names(rows),
+            start_ms=self._grid.start(index),
+            truth=truth,
+            quantiles=quantiles,
+            naive=naive,
+        )
+
+    def _forecast(self, index: int, slots: Array, rows: Array) -> Iterator[Issued]:
+        inputs = self._inputs(index, rows)
+        _, naive = self._naive.step(self._naive.initial_state(len(rows)), inputs)
+        quantiles, by_network = naive, np.zeros(len(rows), np.bool_)
+        if self._network is not None:
+            hidden = self._hidden["hidden"]
+            hidden[slots], ours = self._network.step(hidden[slots], inputs)
+            by_network = np.isfinite(ours).all((1, 2))
+            quantiles = np.where(by_network[:, None, None], ours, naive)
+        if self.settings.bounds != (None, None):
+            quantiles = np.clip(quantiles, *self.settings.bounds)
+        self._carried["through"][slots] = index
+        self._ledger.issue(slots, index, quantiles, naive[..., self.settings.levels.index(0.5)], by_network)
+        yield from self._issued(index, rows, quantiles, by_network)
+
+    def _issued(self, index: int, rows: Array, quantiles: Array, by_network: Array) -> Iterator[Issued]:
+        """Forecasts that can be published: a stream never observed has none."""
+        good = np.isfinite(quantiles).all((1, 2))
+        if not good.any():
+            return
+        first = index + 1
+        yield Issued(
+            group=self.settings.name,
+            streams=self._streams.names(rows[good]),
+            origin_ms=self._grid.start(first),
+            starts_ms=self._grid.starts(np.arange(first, first + self.settings.horizon)),
+            quantiles=quantiles[good],
+            models=[self.version if one else self._naive.version for one in by_network[good].tolist()],
+        )
+
+    def _inputs(self, index: int, rows: Array) -> Inputs:
+        """What a predictor may see at the end of step ``index``."""
+        settings = self.settings
+        past, ahead = settings.lookback, settings.horizon
+        beside = self._streams.beside(rows)
+        beside = np.where(self._window.newest(beside) >= index, beside, NOBODY)  # a covariate that has fallen silent
+        cells = self._window.view(beside, index, past, ahead)  # (B, C, W + H)
+        future = cells[..., past:].copy()
+        future[:, [role != "future" for role in settings.channels]] = np.nan
+        first = index - past + 1
+        return Inputs(
+            values=cells[..., :past],
+            future=future,
+            calendar=self._grid.calendar(first, past + ahead, settings.calendar),
+            shift=self._grid.shift(first, past + ahead),
+        )
+
+    # --- models ---------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """Of the model in service."""
+        return (self._network or self._naive).version
+
+    def swap(self, version: str, network: Predictor | None) -> Swapped:
+        """Forecast with another model from the next step on; its hidden states are rebuilt from the windows."""
+        self._network = network
+        self._warm_up()
+        return Swapped(group=self.settings.name, version=self.version)
+
+    def _warm_up(self) -> None:
+        """Rebuild all hidden states by walking the network over the last steps of every stream."""
+        self._hidden = self._blank_hidden()
+        if self._network is None:
+            return
+        hidden = self._hidden["hidden"]
+        steps = min(self._network.warmup, self.settings.warmup)
+        for index, slots in self._by_newest():
+            rows = self._streams.rows(slots)
+            state = hidden[slots]
+            for step in range(index - steps + 1, index + 1):
+                state, _ = self._network.step(state, self._inputs(step, rows))
+            hidden[slots] = state
+
+    def _by_newest(self) -> Iterator[tuple[int, Array]]:
+        """Streams that have closed a step, in chunks of the same newest step."""
+        through = self._carried["through"][: self._carried.count]
+        for index in np.unique(through[self._carried["observed"][: self._carried.count] > 0]).tolist():
+            slots = np.flatnonzero(through == index)
+            for first in range(0, len(slots), CHUNK):
+                yield index, slots[first : first + CHUNK]
+
+    # --- starting and looking in ----------------------------------------------------------------------------------
+
+    def load(self, history: Panel) -> None:
+        """Fill the windows of a fresh object from stored steps, for a start without a snapshot that fits."""
+        last = history.first + history.values.shape[1] - 1
+        added = [(self.add(series), values) for series, values in zip(history.series, history.values, strict=True)]
+        rows = np.array([row for row, _ in added if row is not None], np.int64)
+        if not rows.size or last < history.first:
+            return
+        values = np.stack([values for row, values in added if row is not None])
+        for index in range(max(history.first, last - self._past + 1), last + 1):
+            self._window.push(rows, index, values[:, index - history.first])
+        observed = ~np.isnan(values)
+        seen = np.where(observed.any(1), last - observed[:, ::-1].argmax(1), history.first)
+        self.aligner.resume(rows, last, seen)
+        slots = self._streams.slots(rows)
+        self._carried["through"][slots[slots >= 0]] = last
+        self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
+        self._warm_up()
+
+    def current(self) -> Iterator[Issued]:
+        """The newest forecast of every stream again, as it was issued."""
+        for index, slots in self._by_newest():
+            slots = slots[self.aligner.awake[self._streams.rows(slots)]]
+            if slots.size:
+                quantiles, by_network = self._ledger.issued(slots, index)
+                yield from self._issued(index, self._streams.rows(slots), quantiles, by_network)
+
+    def series(self) -> dict[str, Series]:
+        """All series by name."""
+        return {one.name: one for one in self._streams.series}
+
+    def unit(self, stream: str) -> str:
+        """Unit of a stream, as configured for its source."""
+        row = self._streams.row(stream)
+        return self.settings.sources[self._streams.series[row - 1].source].unit if row is not None else ""
+
+    def scores(self) -> list[Score]:
+        """Rolling scores, one per bucket of leads."""
+        return self._ledger.scores()
+
+    def observed(self) -> int:
+        """Most observed steps of any stream."""
+        return int(self._carried["observed"].max(initial=0))
+
+    def states(self) -> dict[str, int]:
+        """How many streams are ``active``, ``warming`` (less than a season observed) or ``stale`` (silent)."""
+        slots = np.arange(len(self._streams))
+        awake = self.aligner.awake[self._streams.rows(slots)]
+        young = awake & (self._carried["observed"][slots] < self._season)
+        return {"active": int((awake & ~young).sum()), "warming": int(young.sum()), "stale": int((~awake).sum())}
+
+    def state(self) -> tuple[dict[str, Array], dict[str, object]]:
+        """Arrays and plain data for the snapshot."""
+        parts = {
+            "aligner": self.aligner.state(),
+            "window": self._window.state(),
+            "ledger": self._ledger.state(),
+            "carried": self._carried.state(),
+            "hidden": self._hidden.state(),
+        }
+        arrays = {f"{part}.{name}": array for part, found in parts.items() for name, array in found.items()}
+        series = [[one.name, one.source, one.labels] for one in self._streams.series]
+        return arrays, {"series": series, "version": self.version, "fingerprint": self.settings.fingerprint}
+
+    def restore(self, arrays: Mapping[str, Array], meta: Mapping[str, object], network: Predictor | None) -> None:
+        """Take over what :meth:`state` gave, forecasting with ``network`` (None: naive) from here on.
+
+        Raises
+        ------
+        ValueError
+            When it does not fit these settings; this object is then of no further use.
+        """
+        if meta["fingerprint"] != self.settings.fingerprint:
+            raise ValueError("the settings of the group have changed")
+        series = meta["series"]
+        assert isinstance(series, list)
+        for name, source, labels in series:
+            self.add(Series(name=name, source=source, labels=tuple((key, value) for key, value in labels)))
+        parts: dict[str, dict[str, Array]] = {}
+        for key, array in arrays.items():
+            part, name = key.split(".", 1)
+            parts.setdefault(part, {})[name] = array
+        self.aligner.restore(parts["aligner"])
+        self._window.restore(parts["window"])
+        self._ledger.restore(parts["ledger"])
+        self._carried.restore(parts["carried"])
+        self._network = network
+        if self.version == meta["version"]:
+            self._hidden = self._blank_hidden()
+            self._hidden.restore(parts["hidden"])
+        else:
+            self._warm_up()

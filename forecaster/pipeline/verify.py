@@ -1,0 +1,194 @@
+"""Every forecast is remembered until its target arrives, and scored then.
+
+::
+
+    origin   leads 1 2 3        a step closes: its value is compared with what was said
+      17          a b c         for it 1 step before, 2 steps before, … H steps before
+      18            d e f
+      19              g h i     when 20 closes:  lead 1 said g, lead 2 said e, lead 3 said c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from forecaster.pipeline.table import Column, Table
+from forecaster.records import Array, Score
+from forecaster.settings import Group
+
+BUCKETS = ((1, 1), (2, 4), (5, 12), (13, 1_000_000))
+"""First and last lead of each bucket; few and fixed, because they become metric labels."""
+
+MEMORY = 200
+"""Steps over which the rolling scores look back, exponentially."""
+
+
+def bucket_names(horizon: int) -> list[str]:
+    """Names of the buckets a horizon reaches.
+
+    Examples
+    --------
+    >>> bucket_names(24)
+    ['1', '2-4', '5-12', '13+']
+    >>> bucket_names(3)
+    ['1', '2-4']
+    """
+    names = ["1", "2-4", "5-12", "13+"]
+    return [name for name, (first, _) in zip(names, BUCKETS, strict=True) if first <= horizon]
+
+
+def intervals(levels: tuple[float, ...]) -> list[tuple[float, int, int]]:
+    """Central intervals of the levels: nominal coverage, index of the lower and of the upper level.
+
+    Examples
+    --------
+    >>> intervals((0.1, 0.5, 0.9))
+    [(0.8, 0, 2)]
+    """
+    pairs = []
+    for low, level in enumerate(levels):
+        for high in range(low + 1, len(levels)):
+            if abs(level + levels[high] - 1) < 1e-9:
+                pairs.append((round(levels[high] - level, 6), low, high))
+    return pairs
+
+
+def pinball(quantiles: Array, truth: Array, levels: Array) -> Array:
+    """Quantile loss ``max(q (y - v), (q - 1) (y - v))``, mean over levels.
+
+    Parameters
+    ----------
+    quantiles, truth, levels
+        (..., Q), (...), (Q,).
+
+    Returns
+    -------
+    Array
+        (...), NaN where either is.
+
+    Examples
+    --------
+    >>> pinball(np.array([1.0]), np.array(3.0), np.array([0.5]))
+    np.float64(1.0)
+    """
+    error = truth[..., None] - quantiles
+    loss: Array = np.maximum(levels * error, (levels - 1) * error).mean(-1)
+    return loss
+
+
+class Ledger:
+    """Forecasts awaiting their targets, and the rolling scores of those that met them, for S streams."""
+
+    def __init__(self, group: Group) -> None:
+        horizon, levels = group.horizon, group.levels
+        self._horizon = horizon
+        self._levels = np.array(levels)
+        self._intervals = intervals(levels)
+        self._buckets = [(first - 1, min(last, horizon)) for first, last in BUCKETS if first <= horizon]
+        self._leads = np.arange(1, horizon + 1)
+        self._decay = 1 - 1 / MEMORY
+        self._table = Table(
+            {
+                "origin": Column((horizon,), np.int64, np.iinfo(np.int64).min),  # whose forecast the ring holds
+                "issued": Column((horizon, horizon, len(levels)), np.float32, np.nan),  # origin, lead, level
+                "naive": Column((horizon, horizon), np.float32, np.nan),  # origin, lead
+                "by_network": Column((horizon,), np.bool_, False),  # origin
+                "scored": Column((len(self._buckets),), np.int64, 0),
+                # weight, |error|, |error of naive|, pinball, |change over a season|, hits per interval
+                "sums": Column((len(self._buckets), 5 + len(self._intervals)), np.float64, 0.0),
+            }
+        )
+
+    def add(self) -> int:
+        """Slot of a new stream."""
+        return self._table.add()
+
+    def issue(self, slots: Array, index: int, quantiles: Array, naive: Array, by_network: Array) -> None:
+        """Remember forecasts (B, H, Q), by the network or not (B,), and naive medians (B, H), made after ``index``."""
+        at = index % self._horizon
+        self._table["origin"][slots, at] = index
+        self._table["issued"][slots, at] = quantiles
+        self._table["naive"][slots, at] = naive
+        self._table["by_network"][slots, at] = by_network
+
+    def issued(self, slots: Array, index: int) -> tuple[Array, Array]:
+        """Forecasts made at the end of step ``index``: quantiles (B, H, Q), and whether by the network (B,)."""
+        at = index % self._horizon
+        quantiles = self._table["issued"][slots, at].astype(np.float64)
+        quantiles[self._table["origin"][slots, at] != index] = np.nan
+        return quantiles, self._table["by_network"][slots, at]
+
+    def said(self, slots: Array, index: int) -> tuple[Array, Array]:
+        """What had been forecast for step ``index``, per lead: quantiles (B, H, Q), naive (B, H), NaN where nothing."""
+        origins = index - self._leads
+        at = origins % self._horizon
+        rows = slots[:, None]
+        there = self._table["origin"][rows, at] == origins
+        quantiles = self._table["issued"][rows, at, self._leads - 1].astype(np.float64)
+        naive = self._table["naive"][rows, at, self._leads - 1].astype(np.float64)
+        quantiles[~there], naive[~there] = np.nan, np.nan
+        return quantiles, naive
+
+    def score(self, slots: Array, truth: Array, quantiles: Array, naive: Array, season_ago: Array) -> None:
+        """Add the comparison of a truth (B,) with what was :meth:`said` for it to the rolling sums.
+
+        Parameters
+        ----------
+        season_ago
+            Value one season before the target (B,), for MASE; NaN where unknown.
+        """
+        median = quantiles[..., int(np.argmin(np.abs(self._levels - 0.5)))]
+        columns = [
+            np.abs(truth[:, None] - median),
+            np.abs(truth[:, None] - naive),
+            pinball(quantiles, np.broadcast_to(truth[:, None], median.shape), self._levels),
+            np.broadcast_to(np.abs(truth - season_ago)[:, None], median.shape),
+        ]
+        for _, low, high in self._intervals:
+            columns.append((quantiles[..., low] <= truth[:, None]) & (truth[:, None] <= quantiles[..., high]))
+        losses = np.stack(columns, axis=-1).astype(np.float64)  # (B, H, 4 + intervals)
+        usable = np.isfinite(losses.sum(-1))  # (B, H): forecast, truth and both opponents known
+        losses[~usable] = 0.0
+        for bucket, (first, end) in enumerate(self._buckets):
+            count = usable[:, first:end].sum(1)  # (B,)
+            hit = count > 0
+            rows = slots[hit]
+            mean = losses[hit, first:end].sum(1) / count[hit, None]  # (B', 4 + intervals)
+            sums = self._table["sums"][rows, bucket] * self._decay
+            sums[:, 0] += 1
+            sums[:, 1:] += mean
+            self._table["sums"][rows, bucket] = sums
+            self._table["scored"][rows, bucket] += count[hit]
+
+    def scores(self) -> list[Score]:
+        """Rolling scores over all streams, one per bucket that has any."""
+        used = slice(0, self._table.count)
+        found = []
+        for bucket, name in enumerate(bucket_names(self._horizon)):
+            weight, error, naive, loss, change, *hits = self._table["sums"][used, bucket].sum(0)
+            if weight == 0:
+                continue
+            found.append(
+                Score(
+                    leads=name,
+                    count=int(self._table["scored"][used, bucket].sum()),
+                    mae=error / weight,
+                    mase=error / change if change > 0 else float("nan"),
+                    pinball=loss / weight,
+                    skill=1 - error / naive if naive > 0 else float("nan"),
+                    coverage={
+                        nominal: hit / weight for (nominal, _, _), hit in zip(self._intervals, hits, strict=True)
+                    },
+                )
+            )
+        return found
+
+    def state(self) -> dict[str, Array]:
+        """Arrays for the snapshot."""
+        return self._table.state()
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._table.restore(state)

@@ -1,0 +1,82 @@
+"""The last steps of every series, and the values known ahead of now.
+
+A ring addressed by grid index: cell ``i`` lies at ``i % P``, and again P further on, so that any run of up to P
+cells is one slice and not two. The period P holds the lookback, the steps a warm-up walks over, and the horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from forecaster.pipeline.table import Column, Table
+from forecaster.records import Array
+
+
+class Window:
+    """Values of all series of one group, NaN where nothing was observed.
+
+    Parameters
+    ----------
+    past
+        Steps kept up to and including the newest.
+    ahead
+        Steps kept beyond it, for values known in advance.
+    """
+
+    def __init__(self, past: int, ahead: int) -> None:
+        self._past, self._ahead = past, ahead
+        self._period = past + ahead + 1
+        self._table = Table(
+            {
+                "window": Column((2 * self._period,), np.float64, np.nan),
+                "newest": Column((), np.int64, np.iinfo(np.int64).min),
+            }
+        )
+
+    def add(self) -> int:
+        """Row of a new series."""
+        return self._table.add()
+
+    def push(self, rows: Array, index: int, values: Array) -> None:
+        """Step ``index`` of these rows (B,) has closed with ``values`` (B,); NaN keeps what was known ahead."""
+        ring = self._table["window"]
+        at, far = index % self._period, (index + self._ahead + 1) % self._period
+        known = ring[rows, at]
+        value = np.where(np.isnan(values), known, values)
+        ring[rows, at] = ring[rows, at + self._period] = value
+        ring[rows, far] = ring[rows, far + self._period] = np.nan
+        self._table["newest"][rows] = index
+
+    def know(self, row: int, index: int, value: float) -> None:
+        """The value of a step ahead of the newest has become known, at most ``ahead`` steps ahead."""
+        at = index % self._period
+        self._table["window"][row, at] = self._table["window"][row, at + self._period] = value
+
+    def clear(self, row: int, index: int) -> None:
+        """Forget everything of a series; ``index`` counts as its newest step."""
+        self._table["window"][row] = np.nan
+        self._table["newest"][row] = index
+
+    def newest(self, rows: Array) -> Array:
+        """Newest step pushed, of rows of any shape."""
+        return self._table["newest"][rows]
+
+    def view(self, rows: Array, index: int, past: int, ahead: int) -> Array:
+        """Cells ``index - past + 1`` … ``index + ahead`` of rows of any shape; float64 (…, past + ahead), a copy."""
+        first = (index - past + 1) % self._period
+        return self._table["window"][rows, first : first + past + ahead]
+
+    def at(self, rows: Array, index: int) -> Array:
+        """Values (B,) of one step."""
+        return self._table["window"][rows, index % self._period]
+
+    def state(self) -> dict[str, Array]:
+        """Arrays for the snapshot; each cell once."""
+        state = self._table.state()
+        return {**state, "window": state["window"][:, : self._period].copy()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take over what :meth:`state` gave."""
+        self._table.restore({**state, "window": np.concatenate([state["window"]] * 2, axis=1)})

@@ -1,0 +1,301 @@
+"""The fold: events in, effects out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecaster.nets.baseline import SeasonalNaive
+from forecaster.pipeline.engine import Engine
+from forecaster.ports import Predictor
+from forecaster.records import (
+    Accepted,
+    Array,
+    Closed,
+    Effect,
+    Event,
+    Inputs,
+    Issued,
+    Message,
+    ModelReady,
+    Reject,
+    Swapped,
+    Tick,
+    Verified,
+)
+from forecaster.settings import Group, Mqtt, Settings
+from forecaster.testing import a_group, a_source, at
+
+HOUR_MS = 3_600_000
+START_MS = at("00:00")
+
+
+def an_engine(*groups: Group, clock: str = "system", naive: type = SeasonalNaive) -> Engine:
+    groups = groups or (a_group(),)
+    return Engine(Settings(mqtt=Mqtt(url="mqtt://localhost"), groups=groups, clock=clock), naive)
+
+
+def power(hour: float, value: float, home: str = "a", **changes: object) -> Message:
+    """A reading of one home, some hours after the start."""
+    said = Message(f"home/{home}/power", f"{value:g}".encode(), START_MS + round(hour * HOUR_MS))
+    return replace(said, **changes)
+
+
+def wave(hours: int, homes: Sequence[str] = ("a",)) -> list[Message]:
+    return [power(h, 10 + np.sin(h) + i, home) for h in range(hours) for i, home in enumerate(homes)]
+
+
+def kinds(effects: list[Effect]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+def forecasts(effects: list[Effect]) -> dict[tuple[str, int], Array]:
+    """Quantiles (H, Q) by stream and origin."""
+    return {
+        (stream, one.origin_ms): one.quantiles[i]
+        for one in effects
+        if isinstance(one, Issued)
+        for i, stream in enumerate(one.streams)
+    }
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A predictor that says how many steps it has carried its state over, at every lead and level."""
+
+    horizon: int = 3
+    levels: int = 5
+    version: str = "0001"
+    warmup: int = 4
+
+    def initial_state(self, streams: int) -> Array:
+        return np.zeros((streams, 1, 1, 1), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        state = state + 1
+        return state, np.broadcast_to(state[:, 0, :, :], (len(state), self.horizon, self.levels)).astype(np.float64)
+
+
+def test_a_step_that_closes_is_forecast_and_the_forecast_verified() -> None:
+    """Readings of two hours: the first closes, is forecast, and the second, closed by the clock, is compared."""
+    engine = an_engine()
+
+    first = engine.handle([power(0.5, 10), power(1.5, 12)])
+    second = engine.handle([Tick(START_MS + 2 * HOUR_MS)])
+
+    assert kinds(first) == ["Accepted", "Closed", "Verified", "Issued"]
+    assert kinds(second) == ["Closed", "Verified", "Issued"]
+    closed, verified, issued = second
+    assert isinstance(closed, Closed)
+    assert isinstance(verified, Verified)
+    assert isinstance(issued, Issued)
+    assert (closed.series, closed.start_ms, closed.values.tolist()) == (["a"], START_MS + HOUR_MS, [12.0])
+    assert verified.truth.tolist() == [12.0]
+    np.testing.assert_array_equal(verified.quantiles[0, :, 2], [10.0, np.nan, np.nan])
+    assert issued.origin_ms == START_MS + 2 * HOUR_MS
+    assert issued.starts_ms.tolist() == [START_MS + hour * HOUR_MS for hour in (2, 3, 4)]
+    assert issued.models == ["seasonal_naive"]
+
+
+def test_bad_messages_are_values() -> None:
+    """Each is a Reject with its reason; the good one beside them is used."""
+    engine = an_engine(a_group(sources=(a_source(valid=(0.0, 100.0)),)))
+    bad = [
+        power(0.1, 1, topic="other"),
+        power(0.1, 1, payload=b"\xff\x00"),
+        power(0.1, 1, payload=b"NaN"),
+        power(0.1, 101),
+        power(0.1, 1, payload=b"1" * 1_000_000),
+    ]
+
+    effects = engine.handle([*bad, power(0.2, 50)])
+
+    rejects = [effect.reason for effect in effects if isinstance(effect, Reject)]
+    accepted = [effect.count for effect in effects if isinstance(effect, Accepted)]
+    assert rejects == ["unknown_topic", "parse", "not_finite", "range", "too_large"]
+    assert accepted == [1]
+
+
+def test_a_full_group_refuses_more_streams() -> None:
+    """Those it has go on."""
+    engine = an_engine(a_group(max_streams=2))
+    effects = engine.handle([power(0, 1, "a"), power(0, 1, "b"), power(0, 1, "c"), power(0.1, 1, "a")])
+    assert [(effect.stream, effect.reason) for effect in effects if isinstance(effect, Reject)] == [
+        ("c", "max_streams")
+    ]
+
+
+def test_retained_messages_are_used_once() -> None:
+    """The first value of a stream may be a retained one; after that they are old news."""
+    engine = an_engine()
+    effects = engine.handle([power(0, 1, retained=True), power(0.1, 1, retained=True), power(0.2, 1)])
+    assert [effect.reason for effect in effects if isinstance(effect, Reject)] == ["retained"]
+
+
+def test_what_is_delivered_again_is_not_counted_again() -> None:
+    """Known by packet identifier, although its arrival is another; what merely says the same is counted."""
+    engine = an_engine(a_group(sources=(a_source(kind="amount", aggregate="sum"),)))
+    pulse = power(0.1, 1, identifier=7)
+    effects = engine.handle(
+        [
+            pulse,
+            power(0.2, 1, identifier=8),
+            power(0.3, 1, identifier=7, redelivered=True),
+            power(0.4, 1, identifier=9, redelivered=True),
+            Tick(START_MS + HOUR_MS),
+        ]
+    )
+    closed = next(effect for effect in effects if isinstance(effect, Closed))
+    assert closed.values.tolist() == [3.0]
+
+
+def test_time_in_the_messages_moves_a_replayed_clock() -> None:
+    """With ``clock: events`` readings of years ago close their steps, and no tick is asked for."""
+    engine = an_engine(a_group(sources=(a_source(value="$.v", time="$.t"),)), clock="events")
+    old = [
+        Message("home/a/power", b'{"v": 1, "t": "2013-05-01T00:00:00Z"}', START_MS),
+        Message("home/b/power", b'{"v": 2, "t": "2013-05-01T01:00:00Z"}', START_MS),
+    ]
+    effects = engine.handle(old)
+    assert [effect.series for effect in effects if isinstance(effect, Closed)] == [["a"]]
+    assert engine.due_ms() is None
+
+
+def test_a_swap_rebuilds_the_hidden_state() -> None:
+    """Walked over the steps its model asks for, then carried; the naive covers until then."""
+    engine = an_engine()
+    engine.handle(wave(10))
+
+    effects = engine.handle([ModelReady("household", "0001", Counter()), power(10, 10), power(11, 10)])
+
+    assert effects[0] == Swapped(group="household", version="0001")
+    issued = [effect for effect in effects if isinstance(effect, Issued)]
+    assert [(one.models, float(one.quantiles[0, 0, 0])) for one in issued] == [(["0001"], 5.0), (["0001"], 6.0)]
+
+
+def test_covariates_stand_beside_their_stream() -> None:
+    """Past ones up to now, known ones ahead, each from its own home."""
+    seen: list[Inputs] = []
+
+    class Spy(SeasonalNaive):
+        def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+            seen.append(inputs)
+            return super().step(state, inputs)
+
+    group = a_group(
+        sources=(
+            a_source(),
+            a_source(topic="home/{home}/temperature", role="past"),
+            a_source(topic="forecast", value="$.v", time="$.t", role="future"),
+        )
+    )
+    engine = an_engine(group, naive=Spy)
+    ahead = json.dumps({"v": [1, 2, 3, 4, 5], "t": [(START_MS + h * HOUR_MS) // 1000 for h in range(5)]})
+    engine.handle(
+        [
+            Message("home/a/temperature", b"20", START_MS),
+            Message("forecast", ahead.encode(), START_MS),
+            power(0.1, 7),
+            Tick(START_MS + HOUR_MS),
+        ]
+    )
+
+    inputs = seen[-1]
+    assert inputs.values[0, :, -1].tolist() == [7.0, 20.0, 1.0]
+    np.testing.assert_array_equal(inputs.future[0], [[np.nan] * 3, [np.nan] * 3, [2, 3, 4]])
+
+
+@pytest.mark.parametrize("model", [None, Counter()])
+def test_a_restored_engine_goes_on_as_if_nothing_happened(model: Predictor | None) -> None:
+    """State through JSON and arrays and back: the next forecasts are the same, bit for bit."""
+    engine, other = an_engine(), an_engine()
+    engine.handle([*wave(20, ("a", "b")), ModelReady("household", "0001", model), power(20.2, 3)])
+    arrays, meta = engine.state()
+
+    misfits = other.restore(arrays, json.loads(json.dumps(meta)), {"household": model} if model else {})
+    after = [power(20.7, 5), power(21.5, 5), power(22.5, 5, "b")]
+
+    assert misfits == {}
+    expected, found = forecasts(engine.handle(after)), forecasts(other.handle(after))
+    assert expected.keys() == found.keys()
+    for key, quantiles in expected.items():
+        np.testing.assert_array_equal(found[key], quantiles)
+    assert [one.streams for one in other.current()] == [one.streams for one in engine.current()]
+
+
+def test_a_state_of_other_settings_is_refused() -> None:
+    """The group starts empty and says why; the others keep theirs."""
+    one, two = a_group(name="one"), a_group(name="two", sources=(a_source(topic="x/{id}"),))
+    engine = an_engine(one, two)
+    engine.handle(wave(3))
+    arrays, meta = engine.state()
+
+    other = an_engine(replace(one, horizon=5), two)
+
+    assert other.restore(arrays, meta, {}) == {"one": "the settings of the group have changed"}
+    assert [effect.series for effect in other.handle(wave(2)) if isinstance(effect, Closed)] == [["a"]]
+
+
+def events_of(moments: list[tuple[int, int, int]]) -> list[Event]:
+    """Messages of three homes and ticks, from (home, quarter of an hour, value), in time order."""
+    events: list[Event] = []
+    for home, quarter, value in sorted(moments, key=lambda moment: moment[1]):
+        events.append(Tick(START_MS + quarter * HOUR_MS // 4) if home == 3 else power(quarter / 4, value, "abc"[home]))
+    return events
+
+
+MOMENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(-50, 50)), max_size=40)
+
+
+@settings(max_examples=40)
+@given(MOMENTS, st.integers(0, 40))
+def test_splitting_the_events_changes_no_forecast(moments: list[tuple[int, int, int]], cut: int) -> None:
+    """handle(a + b) says what handle(a), handle(b) say."""
+    events = events_of(moments)
+    whole, split = an_engine(), an_engine()
+
+    expected = forecasts(whole.handle(events))
+    found = forecasts(split.handle(events[:cut])) | forecasts(split.handle(events[cut:]))
+
+    assert expected.keys() == found.keys()
+    for key, quantiles in expected.items():
+        np.testing.assert_allclose(found[key], quantiles, rtol=1e-6)
+
+
+@settings(max_examples=40)
+@given(MOMENTS, st.integers(0, 40))
+def test_an_engine_survives_being_restored_anywhere(moments: list[tuple[int, int, int]], cut: int) -> None:
+    """After any event: snapshot, restore, go on."""
+    events = events_of(moments)
+    whole, first, second = an_engine(), an_engine(), an_engine()
+
+    whole.handle(events[:cut])
+    expected = forecasts(whole.handle(events[cut:]))
+    first.handle(events[:cut])
+    second.restore(*first.state(), {})
+    found = forecasts(second.handle(events[cut:]))
+
+    assert expected.keys() == found.keys()
+    for key, quantiles in expected.items():
+        np.testing.assert_array_equal(found[key], quantiles)
+
+
+@settings(max_examples=40)
+@given(MOMENTS)
+def test_steps_are_contiguous_and_never_rewritten(moments: list[tuple[int, int, int]]) -> None:
+    """Each series closes one step after the other, whatever arrives."""
+    engine = an_engine()
+    starts: dict[str, list[int]] = {}
+    for event in events_of(moments):
+        for effect in engine.handle([event]):
+            if isinstance(effect, Closed):
+                for name in effect.series:
+                    starts.setdefault(name, []).append(effect.start_ms)
+    for found in starts.values():
+        assert set(np.diff(found).tolist()) <= {HOUR_MS}
