@@ -1,0 +1,1 @@
+"""What each word after ``forecaster`` does; imported when it is run, so that ``--help`` stays instant."""
