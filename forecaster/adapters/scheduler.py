@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -21,10 +22,20 @@ from forecaster.settings import Group, Schedule
 
 log = logging.getLogger(__name__)
 
-RETRY = timedelta(seconds=60)
-"""How often a group without a model tries: until there is history enough, trying costs a second."""
+RETRY = timedelta(seconds=2)
+PATIENCE = 20
+"""A group without a model tries again after this time, or this many times what the last attempt took: to find too
+little history takes no time, a training that fails may take minutes and must not eat more than a twentieth of a core.
+"""
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+class Attempt(NamedTuple):
+    """A training of this process, however it ended."""
+
+    start: datetime
+    took: timedelta
 
 
 class Jobs:
@@ -86,7 +97,7 @@ class Jobs:
         group: Group,
         train: Callable[[], None],
         last_trained_ms: Callable[[], int | None],
-        attempted: datetime | None,
+        attempted: Attempt | None,
     ) -> None:
         """Add the job of the next training."""
         if self._stopping:
@@ -109,15 +120,17 @@ class Jobs:
         group: Group,
         train: Callable[[], None],
         last_trained_ms: Callable[[], int | None],
-        attempted: datetime | None,
+        attempted: Attempt | None,
     ) -> None:
         """Train, unless somebody did by hand meanwhile, and plan the next."""
         now = datetime.now(UTC)
         try:
             due = next_training(group.training.schedule, group.timezone, now, _moment(last_trained_ms()), attempted)
             if due is not None and due <= now and not self._stopping:
-                attempted = now
-                train()
+                try:
+                    train()
+                finally:
+                    attempted = Attempt(now, datetime.now(UTC) - now)
         finally:
             self._plan(group, train, last_trained_ms, attempted)
 
@@ -131,13 +144,14 @@ class Jobs:
 
 
 def next_training(
-    schedule: Schedule, timezone: str, now: datetime, trained: datetime | None, attempted: datetime | None
+    schedule: Schedule, timezone: str, now: datetime, trained: datetime | None, attempted: Attempt | None
 ) -> datetime | None:
     """When a group is due, not before ``now``; None: only by hand.
 
-    A group without a model does not wait for its hour: it tries at once and then every minute, until there is history
-    enough. From then on the next training follows the last one, or the last attempt of this process when that was
-    later (a training that failed is not repeated at once). A training missed while the service was down is made up.
+    A group without a model does not wait for its hour: it tries at once, and again and again (:data:`RETRY`), until
+    there is history enough. From then on the next training follows the last one, or the last attempt of this process
+    when that was later (a training that failed is not repeated at once). One missed while the service was down is
+    made up.
 
     Parameters
     ----------
@@ -148,7 +162,7 @@ def next_training(
     trained
         End of the last training that made a model; None: never.
     attempted
-        Start of the last attempt of this process; None: none yet.
+        The last attempt of this process; None: none yet.
 
     Examples
     --------
@@ -160,9 +174,9 @@ def next_training(
     if schedule.cron is None and schedule.every_s is None:
         return None
     if trained is None:
-        due = attempted + RETRY if attempted else now
+        due = attempted.start + attempted.took + max(RETRY, PATIENCE * attempted.took) if attempted else now
     else:
-        due = _after(schedule, timezone, max(trained, attempted or trained))
+        due = _after(schedule, timezone, max(trained, attempted.start if attempted else trained))
     if due is None:  # a cron line that never comes, such as 30 February
         return None
     first = datetime.fromisoformat(schedule.start_from) if schedule.start_from else now

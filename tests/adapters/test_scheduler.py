@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.adapters.scheduler import RETRY, Jobs, cron, next_training, weekdays
+from forecaster.adapters.scheduler import RETRY, Attempt, Jobs, cron, next_training, weekdays
 from forecaster.settings import Group, Schedule, Source, Step, Training
 
 NIGHTLY = Schedule(cron="0 3 * * *", every_s=None)
@@ -37,9 +37,18 @@ NOON = at("2026-01-10T12:00")
 
 @pytest.mark.parametrize("schedule", [NIGHTLY, DAILY])
 def test_a_group_without_a_model_does_not_wait_for_its_hour(schedule: Schedule) -> None:
-    """It tries at once, and then every minute until there is history enough."""
+    """It tries at once, and every two seconds until there is history enough."""
+    looked = Attempt(NOON - timedelta(seconds=1), took=timedelta(0))
+
     assert next_training(schedule, "UTC", NOON, None, None) == NOON
-    assert next_training(schedule, "UTC", NOON, None, NOON - timedelta(seconds=1)) == NOON + timedelta(seconds=59)
+    assert next_training(schedule, "UTC", NOON, None, looked) == NOON + timedelta(seconds=1)
+
+
+def test_a_group_that_cannot_be_trained_costs_little() -> None:
+    """An attempt that took ten seconds is repeated after two hundred."""
+    attempted = Attempt(NOON - timedelta(seconds=10), took=timedelta(seconds=10))
+
+    assert next_training(DAILY, "UTC", NOON, None, attempted) == NOON + timedelta(seconds=200)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_without_a_schedule_training_is_by_hand() -> None:
 
 def test_a_failed_training_is_not_repeated_at_once() -> None:
     """The attempt counts as much as a success does."""
-    trained, attempted = at("2026-01-01T09:00"), at("2026-01-10T11:00")
+    trained, attempted = at("2026-01-01T09:00"), Attempt(at("2026-01-10T11:00"), took=timedelta(minutes=5))
 
     assert next_training(DAILY, "UTC", NOON, trained, attempted) == at("2026-01-11T11:00")
     assert next_training(NIGHTLY, "UTC", NOON, trained, attempted) == at("2026-01-11T03:00")
@@ -206,7 +215,7 @@ def test_a_training_is_planned_again_after_it_failed() -> None:
     jobs.stop()
 
     assert names == ["train home"]
-    assert timedelta(0) < planned.next_run_time - datetime.now(UTC) <= RETRY
+    assert timedelta(0) < planned.next_run_time - datetime.now(UTC) <= RETRY + timedelta(seconds=10)
 
 
 def test_a_model_trained_by_hand_counts() -> None:
