@@ -32,30 +32,36 @@ class StreamSeries:
         self.group = group
         self.leads = sorted({1, group.horizon})
         self.slots: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._values: list[float] = []
         self._forecasts: list[list[float]] = []  # len(leads) * Q numbers per stream
         self._value_prefixes: list[str] = []
         self._forecast_prefixes: list[list[str]] = []
 
-    def take(self, effect: Closed | Issued, room: int) -> set[str]:
-        """Keep what is new of an effect; the names that found no place among ``room`` more streams."""
+    def take(self, effect: Closed | Issued, room: int) -> None:
+        """Keep what is new of an effect, with room for so many streams more."""
         names = effect.series if isinstance(effect, Closed) else effect.streams
-        omitted = set()
-        for row, name in enumerate(names):
-            slot = self.slots.get(name)
-            if slot is None:
-                if name.startswith("~"):  # a covariate: closed, never forecast
-                    continue
-                if room <= 0:
-                    omitted.add(name)
-                    continue
+        for name in names:
+            if room <= 0:
+                break
+            if name not in self.slots and not name.startswith("~"):  # a covariate: closed, never forecast
+                self._add(name)
                 room -= 1
-                slot = self._add(name)
+        # an effect may name 100 000 streams of which a hundred are told: no loop over them beyond this line
+        rows = dict(zip(names, range(len(names)), strict=True))
+        told = [(slot, rows[name]) for name, slot in self.slots.items() if name in rows]
+        for slot, row in told:
             if isinstance(effect, Closed):
                 self._values[slot] = float(effect.values[row])
             else:
                 self._forecasts[slot] = self._picked(effect.quantiles[row])
-        return omitted
+        if isinstance(effect, Issued):
+            self._seen.update(names)
+
+    @property
+    def omitted(self) -> int:
+        """Streams that are forecast and not told."""
+        return len(self._seen - self.slots.keys())
 
     def lines(self, family: str) -> list[str]:
         """Lines of one family, in the Prometheus text format, without HELP and TYPE."""
@@ -95,18 +101,16 @@ class AllStreamSeries:
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.metrics.max_streams
         self._groups = {name: StreamSeries(settings.group(name)) for name in settings.metrics.per_stream}
-        self._omitted: set[tuple[str, str]] = set()
 
     @property
     def omitted(self) -> int:
         """Streams that are not told because the limit is reached."""
-        return len(self._omitted)
+        return sum(series.omitted for series in self._groups.values())
 
     def take(self, effect: Closed | Issued) -> None:
         """Keep what is new of an effect, when its group is one of ours."""
         if series := self._groups.get(effect.group):
-            room = self._limit - sum(len(one.slots) for one in self._groups.values())
-            self._omitted |= {(effect.group, name) for name in series.take(effect, room)}
+            series.take(effect, self._limit - sum(len(one.slots) for one in self._groups.values()))
 
     def render(self) -> str:
         """Both families in the Prometheus text format; empty when no group has them switched on."""

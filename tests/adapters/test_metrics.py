@@ -229,7 +229,8 @@ def test_streams_beyond_the_limit_are_counted_once() -> None:
     told = metrics(per_stream=("home",), max_streams=2)
 
     for _ in range(3):
-        told.observe([closed(["a", "b", "c", "d"], [1.0, 2.0, 3.0, 4.0])])
+        told.observe([closed(["a", "~1/outside", "b", "c", "d"], [1.0, 9.0, 2.0, 3.0, 4.0])])
+        told.observe([issued(["a", "b", "c", "d"], np.zeros((4, 3, 2)))])
 
     assert samples(told, "stream_value") == {("home", "a"): 1, ("home", "b"): 2}
     assert samples(told, "metrics_streams_omitted") == {(): 2}
