@@ -17,7 +17,7 @@ LAYERS = [
     {"pipeline", "nets"},
     {"configuration"},
     {"adapters", "runtime", "web", "config", "testing"},
-    {"daemon"},
+    {"daemon", "backtest"},
     {"commands"},
     {"cli"},
     {"__main__"},
