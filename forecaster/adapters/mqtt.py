@@ -160,7 +160,7 @@ class MqttBroker:
             if self._stopping.is_set():
                 return
             self.failures[ending.reason] += 1
-            if ending.reason in ("lost", "unreachable"):
+            if ending.reason == "unreachable":
                 self._versions = versions(self._mqtt)  # it may be another broker by then
             elif ending.reason in ("version", "no_answer") and len(self._versions) > 1:
                 self._versions.reverse()

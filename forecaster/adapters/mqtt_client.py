@@ -28,6 +28,7 @@ RECEIVE_MAXIMUM = 65_535
 small number would set the pace. A 3.1.1 session has no such word: there the broker's own limit (mosquitto:
 ``max_inflight_messages``, 20 by default) times the commits per second is the most that can arrive."""
 CONNECT_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,15 @@ def _path(file: Path | None) -> str | None:
 def versions(mqtt: Mqtt) -> list[Version]:
     """Protocol versions to try, in this order."""
     return ["5", "3.1.1"] if mqtt.version == "auto" else [mqtt.version]
+
+
+def patience_s(mqtt: Mqtt, version: Version) -> float:
+    """How long the broker may take to answer CONNECT.
+
+    Shorter where another version is still to be tried: a broker that does not know MQTT 5 may take its properties
+    for the beginning of something long, and wait (amqtt does).
+    """
+    return PROBE_TIMEOUT_S if version != versions(mqtt)[-1] else CONNECT_TIMEOUT_S
 
 
 def new_client(

@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from forecaster.adapters.mqtt_client import CONNECT_TIMEOUT_S, Bell, Tap, Version, dial, packed_properties
+from forecaster.adapters.mqtt_client import Bell, Tap, Version, dial, packed_properties, patience_s
 from forecaster.adapters.mqtt_wire import Malformed, Other, Puback, Publish, Reader, pubacks, publish
 from forecaster.adapters.outbox import Outbox, Publication
 from forecaster.ports import Offer
@@ -131,7 +131,8 @@ class Connection:
         return self._ending
 
     def _serve(self, tap: Tap) -> None:
-        give_up_at = time.monotonic() + CONNECT_TIMEOUT_S
+        wait_s = patience_s(self._session.mqtt, self._version)
+        give_up_at = time.monotonic() + wait_s
         bell, asked = self._session.bell, READ
         with selectors.DefaultSelector() as selector:
             selector.register(bell.ear, READ)
@@ -149,7 +150,7 @@ class Connection:
                 self._write()
                 self._client.loop_misc()
                 if not self._answered and time.monotonic() > give_up_at:
-                    self._ending = Ending("no_answer", f"the broker did not answer within {CONNECT_TIMEOUT_S:.0f} s")
+                    self._ending = Ending("no_answer", f"the broker did not answer within {wait_s:g} s")
                     self._hang_up(tap)
                 if self._session.stop_at is not None:
                     self._leave(tap, self._session.stop_at)
