@@ -220,7 +220,6 @@ def _publish(own: ArgumentParser, environment: Environment) -> None:
         help="with {stream}, {value}, {time} or {ms}; 'bare' for the number alone (default: %(default)s)",
     )
     own.add_argument("--speed", default="3600x", help="times faster than it happened, or 'max' (default: %(default)s)")
-    own.add_argument("--qos", type=int, choices=(0, 1), default=1, help="(default: %(default)s)")
     own.add_argument("--from", dest="since", metavar="TIME", help="skip readings before this time (RFC 3339)")
     own.add_argument("--until", metavar="TIME", help="skip readings from this time on")
     own.add_argument("--streams", type=int, metavar="N", help="only the first N streams")
@@ -333,7 +332,7 @@ COMMANDS = (
         section="data",
         summary="send a table to MQTT as if sensors did, at a chosen speed",
         about="Send the readings of a table to an MQTT broker in order of time, as fast as they happened or\n"
-        "faster. Tables have a time column and a column per stream, or one reading per row.",
+        "faster, at QoS 1. Tables have a time column and a column per stream, or one reading per row.",
         examples=(
             "forecaster publish households --speed 3600x",
             "forecaster publish meters.csv --url mqtt://broker:1883 --topic 'home/{stream}/energy' --payload bare",
