@@ -103,7 +103,7 @@ def test_nothing_left_to_publish_is_an_error_that_tells_the_span() -> None:
 def test_each_stream_has_a_topic_of_its_own() -> None:
     """Sharing one, or publishing to a wildcard, is a mistake of the caller."""
     assert topic_of_each(readings(), "home/{stream}") == {"b": "home/b", "a": "home/a", "c": "home/c"}
-    with pytest.raises(BadInput, match="3 streams need '.stream.' in it"):
+    with pytest.raises(BadInput, match="3 streams need"):
         topic_of_each(readings(), "home/energy")
     with pytest.raises(BadInput, match="wildcards"):
         topic_of_each(readings(), "home/+/{stream}")
