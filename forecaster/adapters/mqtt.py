@@ -121,7 +121,7 @@ class MqttBroker:
         ``offer`` is called by the network thread. An error it raises is a bug: it ends the thread, and
         :meth:`failed` says so.
         """
-        self._thread = threading.Thread(target=self._run, args=(tuple(filters), offer), name="mqtt", daemon=True)
+        self._thread = threading.Thread(target=self._listen, args=(tuple(filters), offer), name="mqtt", daemon=True)
         self._thread.start()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = True, expiry_s: int | None = None) -> None:
@@ -149,7 +149,10 @@ class MqttBroker:
         self._thread.join(timeout_s + 2.0)
         if self.waiting:
             log.warning("publications left behind count=%d broker=%s", self.waiting, self._address)
-        self._session.bell.close()
+
+    def _listen(self, filters: tuple[str, ...], offer: Offer) -> None:
+        with self._session.bell:
+            self._run(filters, offer)
 
     def _run(self, filters: tuple[str, ...], offer: Offer) -> None:
         attempt = 0

@@ -7,7 +7,8 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
@@ -215,28 +216,42 @@ class Tap:
 
 
 class Bell:
-    """Wakes the network thread out of its wait; rung from any thread, many times at the price of one."""
+    """Wakes the network thread out of its wait; rung from any thread, many times at the price of one.
+
+    The thread that listens enters it. Outside of that, ringing does nothing: whoever enters looks first anyway.
+
+    Attributes
+    ----------
+    ear
+        Readable when it was rung.
+    """
+
+    ear: socket.socket
+    _rope: socket.socket
 
     def __init__(self) -> None:
-        self._rung = False
+        self._rung = True
+
+    def __enter__(self) -> Self:
         self.ear, self._rope = socket.socketpair()
         self.ear.setblocking(False)
         self._rope.setblocking(False)
+        self._rung = False
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._rung = True
+        self.ear.close()
+        self._rope.close()
 
     def ring(self) -> None:
         """There is something to do."""
         if not self._rung:
             self._rung = True
-            with suppress(OSError):  # rung while it is taken down
+            with suppress(OSError):  # rung while the listener leaves
                 self._rope.send(b"!")
 
     def quieten(self) -> None:
         """About to look what there is to do; what comes after this rings again."""
         self.ear.recv(4096)
         self._rung = False
-
-    def close(self) -> None:
-        """Silence; ringing does nothing any more."""
-        self._rung = True
-        self.ear.close()
-        self._rope.close()

@@ -38,6 +38,9 @@ IN_FLIGHT = 500
 """Publications sent and not yet confirmed; fewer when the broker says so."""
 FIRST_IDENTIFIER, LAST_IDENTIFIER = 1000, 65_535
 """Packet identifiers of our publications; those below are paho's."""
+LONGEST_TOPIC = 65_535
+OVERHEAD = 100
+"""Room in a packet for all that is neither topic nor payload, in bytes."""
 REFUSED = 0x80
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -225,11 +228,23 @@ class Connection:
             identifiers = [self._acknowledge.popleft() for _ in range(len(self._acknowledge))]
             publications = self._session.outbox.take(self._window - len(self.in_flight))
             if identifiers or publications:
-                packets = [self._packet(each) for each in publications]
+                packets = [self._packet(each) for each in publications if self._fits(each)]
                 # As an acknowledgement, which paho sends and forgets.
                 self._client._packet_queue(paho.PUBACK, pubacks(identifiers) + b"".join(packets), 0, 1)
         if self._client.want_write():
             self._client.loop_write()
+
+    def _fits(self, publication: Publication) -> bool:
+        """Whether the broker can take it; sent all the same, it would hang up on us, again and again."""
+        topic = len(publication.topic.encode())
+        if topic <= LONGEST_TOPIC and topic + len(publication.payload) + OVERHEAD <= self._largest:
+            return True
+        self._session.refused += 1
+        log.error(
+            "larger than the broker takes topic=%.80s topic_bytes=%d bytes=%d",
+            *(publication.topic, topic, len(publication.payload)),
+        )
+        return False
 
     def _packet(self, publication: Publication) -> bytes:
         identifier = self._next_identifier
@@ -243,10 +258,6 @@ class Connection:
         packet = publish(
             publication.topic, publication.payload, identifier, retain=publication.retain, properties=properties
         )
-        if len(packet) > self._largest:  # sent all the same, the broker would hang up, again and again
-            self._session.refused += 1
-            log.error("larger than the broker takes topic=%s bytes=%d", publication.topic, len(packet))
-            return b""
         self.in_flight[identifier] = publication
         return packet
 
@@ -301,9 +312,9 @@ class Connection:
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, _identifier: int, reasons: list[ReasonCode], _properties: Properties
     ) -> None:
-        refused = [each for each, reason in zip(self._filters, reasons, strict=True) if reason.is_failure]
+        refused = {each: str(reason) for each, reason in zip(self._filters, reasons, strict=True) if reason.is_failure}
         if refused:
-            log.error("the broker does not let us subscribe filters=%s reason=%s", refused, reasons[0])
+            log.error("the broker does not let us subscribe filters=%s", refused)
         self.ready = not refused
 
     def _on_disconnect(

@@ -201,6 +201,20 @@ def test_a_forecast_carries_its_schema_and_expires(mosquitto: Mosquitto) -> None
     assert properties == {"ContentType": "application/json", "UserProperty": [("schema", "forecast/v1")]}
 
 
+def test_what_no_broker_can_take_does_not_stop_the_rest(mosquitto_here: None, tmp_path: Path) -> None:
+    """A topic longer than MQTT knows, or a payload beyond the broker's limit, is refused once, not sent for ever."""
+    mosquitto = Mosquitto(tmp_path, lines=["max_packet_size 2000"]).start()
+    try:
+        with Collector(mosquitto.port, "#") as collector, a_broker(mosquitto.url, []) as broker:
+            broker.publish("a" * 70_000, b"1")
+            broker.publish("large", b"x" * 2000)
+            broker.publish("small", b"1")
+            collector.wait("small", b"1")
+            assert (broker.refused, broker.connects) == (2, 1)
+    finally:
+        mosquitto.stop()
+
+
 def test_retained_messages_do_not_come_again_after_a_reconnect(mosquitto: Mosquitto) -> None:
     """The persistent session has had them: MQTT 5 asks for them only where the subscription is new."""
     inbox: Inbox = []
