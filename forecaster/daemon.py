@@ -12,8 +12,8 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from concurrent.futures import Future
-from contextlib import ExitStack
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -49,7 +49,7 @@ from forecaster.web.server import HttpServer
 
 log = logging.getLogger(__name__)
 
-HISTORY_EVERY_MS = 10_000
+HISTORY_EVERY_S = 10.0
 HISTORY_ROWS = 65_536
 MODELS_EVERY_S = 2.0
 PRUNE_EVERY_S = 3600.0
@@ -95,7 +95,7 @@ class Daemon:
     def __init__(self, settings: Settings, config: Path, clock: Clock | None = None) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._started_ms = self._clock.now_ms()
+        self._started_s = time.monotonic()
         self._ended = Event()
         self._exit_code = 0
         self._restored = False
@@ -111,7 +111,7 @@ class Daemon:
         self.engine = Engine(settings, SeasonalNaive)
         self._inbox = Inbox()
         self._buffer = HistoryBuffer()
-        self._flushed_ms = self._started_ms
+        self._flushed_s = self._started_s
         self._complaints = Complaints(self._clock)
         self.broker = MqttBroker(
             *(settings.mqtt, settings.publish.prefix, settings.publish.outbox, self._clock.now_ms),
@@ -195,6 +195,7 @@ class Daemon:
             self.metrics.job_added(name)
             self._jobs.every(seconds, run, name)
         for group in self.settings.groups:
+            self.metrics.job_added(f"train {group.name}")
             self._jobs.retrain(group, partial(self._train, group), partial(self._models.last_trained_ms, group))
         self._jobs.start()
 
@@ -244,7 +245,7 @@ class Daemon:
         deadline = time.monotonic() + STOP_S
         while len(self._inbox) and time.monotonic() < deadline and self._exit_code == 0:
             time.sleep(0.01)
-        if self._exit_code == 0:
+        with suppress(CancelledError):  # the engine's thread has died
             self.snapshot()
 
     def _prune(self) -> None:
@@ -264,13 +265,12 @@ class Daemon:
         for group in self.settings.groups:
             self.metrics.scores(group.name, self.engine.scores(group.name))
             self.metrics.streams(group.name, self.engine.states(group.name))
-        now_ms = self._clock.now_ms()
-        if self._buffer.rows > HISTORY_ROWS or now_ms - self._flushed_ms > HISTORY_EVERY_MS:
+        if self._buffer.rows > HISTORY_ROWS or time.monotonic() - self._flushed_s > HISTORY_EVERY_S:
             self._flush()
 
     def _flush(self) -> Future[None]:
         """Send closed steps to the history; done when they are durable."""
-        self._flushed_ms = self._clock.now_ms()
+        self._flushed_s = time.monotonic()
         series = {group.name: self.engine.series(group.name) for group in self.settings.groups}
         return self._writer.write(self._buffer.take(series))
 
@@ -282,11 +282,10 @@ class Daemon:
 
     def health(self) -> Health:
         """How the service is now."""
-        now_ms = self._clock.now_ms()
         return Health(
             version=version("forecaster"),
-            uptime_s=(now_ms - self._started_ms) / 1000,
-            heartbeat_age_s=(now_ms - self._loop.heartbeat_ms) / 1000 if self._restored else 0.0,
+            uptime_s=time.monotonic() - self._started_s,
+            heartbeat_age_s=time.monotonic() - self._loop.heartbeat_s if self._restored else 0.0,
             restored=self._restored,
             mqtt_connected=self.broker.connected(),
         )

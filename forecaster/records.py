@@ -72,8 +72,6 @@ class ModelReady:
     predictor: Predictor | None = None
 
 
-Event = Message | Tick | ModelReady
-
 # --- what a message becomes --------------------------------------------------------------------------------------
 
 Reason = Literal[
@@ -128,6 +126,17 @@ class Reading:
     time_ms: int
     value: float
     own_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Readings of a group that did not come by MQTT: from a file, or from the history; an event too."""
+
+    group: str
+    readings: tuple[Reading, ...]
+
+
+Event = Message | Tick | ModelReady | Readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,9 +185,10 @@ class Connection:
                 self._hang_up(tap)
                 return
             match packet:
-                case Publish(topic, payload, retained, identifier):
+                case Publish(topic, payload, retained, identifier, redelivered):
                     session.received += 1
-                    offer(Message(topic, payload, now_ms(), retained), self._acknowledgement(identifier))
+                    message = Message(topic, payload, now_ms(), retained, identifier, redelivered)
+                    offer(message, self._acknowledgement(identifier))
                 case Puback(identifier, reason):
                     self._confirmed(identifier, reason)
                 case Other(other):
@@ -196,9 +197,9 @@ class Connection:
                 case None:
                     return
 
-    def _acknowledgement(self, identifier: int | None) -> Callable[[], None]:
+    def _acknowledgement(self, identifier: int) -> Callable[[], None]:
         """What the journal calls when the message is durable: from any thread, and only the first call counts."""
-        if identifier is None:
+        if identifier == 0:
             return _nothing
         serial = next(self._serials)
         self._unacknowledged[serial] = identifier

@@ -33,13 +33,16 @@ class Publish(NamedTuple):
     topic
         Bytes that are not UTF-8 are replaced, so that such a topic matches no subscription of ours.
     identifier
-        To acknowledge it with; None at QoS 0.
+        To acknowledge it with; 0 at QoS 0.
+    redelivered
+        Sent before, says the broker, and not acknowledged then.
     """
 
     topic: str
     payload: bytes
     retained: bool
-    identifier: int | None
+    identifier: int
+    redelivered: bool = False
 
 
 class Puback(NamedTuple):
@@ -66,8 +69,8 @@ class Reader:
     Examples
     --------
     >>> reader = Reader(mqtt5=False)
-    >>> list(reader.feed(b"\\x30\\x05\\x00\\x01a2")), list(reader.feed(b"1\\xd0\\x00"))
-    ([], [Publish(topic='a', payload=b'21', retained=False, identifier=None), Other(packet=b'\\xd0\\x00')])
+    >>> list(reader.feed(b"\\x40\\x02\\x00")), list(reader.feed(b"\\x07\\xd0\\x00"))
+    ([], [Puback(identifier=7, reason=0), Other(packet=b'\\xd0\\x00')])
     """
 
     def __init__(self, mqtt5: bool) -> None:
@@ -96,7 +99,7 @@ class Reader:
                 break
             kind, qos = data[at] >> 4, data[at] >> 1 & 3
             if kind == PUBLISH and qos < 2:
-                yield self._publish(data, body, end, qos, retained=bool(data[at] & 1))
+                yield self._publish(data, body, end, qos, data[at])
             elif kind == PUBACK and size >= 2:
                 yield Puback(data[body] << 8 | data[body + 1], data[body + 2] if size > 2 else 0)
             else:
@@ -104,11 +107,11 @@ class Reader:
             at = end
         del data[:at]
 
-    def _publish(self, data: bytearray, body: int, end: int, qos: int, *, retained: bool) -> Publish:
+    def _publish(self, data: bytearray, body: int, end: int, qos: int, flags: int) -> Publish:
         start = body + 2
         after_topic = start + (data[body] << 8 | data[body + 1]) if start <= end else end + 1
         payload = after_topic + 2 * qos
-        identifier = None
+        identifier = 0
         if payload <= end and qos:
             identifier = data[after_topic] << 8 | data[after_topic + 1]
         if payload < end and self._mqtt5:
@@ -119,9 +122,8 @@ class Reader:
                 payload = end + 1 if properties is None else properties[0] + properties[1]
         if payload > end:
             raise Malformed("a PUBLISH shorter than its own topic and properties")
-        return Publish(
-            data[start:after_topic].decode("utf-8", "replace"), bytes(data[payload:end]), retained, identifier
-        )
+        topic = data[start:after_topic].decode("utf-8", "replace")
+        return Publish(topic, bytes(data[payload:end]), bool(flags & 1), identifier, bool(flags & 8))
 
 
 def _variable_length(data: bytearray, at: int) -> tuple[int, int] | None:

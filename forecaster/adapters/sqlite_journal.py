@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from forecaster.adapters.sqlite import connect, sqlite_errors
 from forecaster.errors import StoreError
-from forecaster.records import Event, Message, ModelReady, Tick
+from forecaster.records import Event, Message, ModelReady, Reading, Readings, Tick
 
 MIGRATIONS = [
     # AUTOINCREMENT: a position is never given twice, not even when every unit has been pruned
@@ -28,7 +30,12 @@ READ_AHEAD = 64
 PRUNED_AT_ONCE = 256
 """Units removed in one transaction: an append waits for one of them at most."""
 
-_KINDS: tuple[Callable[..., Event], ...] = (Message, Tick, ModelReady)
+
+def _readings(group: str, rows: list[list[Any]]) -> Readings:
+    return Readings(group, tuple(Reading(stream, tuple(map(tuple, labels)), *rest) for stream, labels, *rest in rows))
+
+
+_KINDS: tuple[Callable[..., Event], ...] = (Message, Tick, ModelReady, _readings)
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
@@ -156,6 +163,8 @@ def _row(event: Event) -> tuple[object, ...]:
             return 1, event.now_ms
         case ModelReady():
             return 2, event.group, event.version
+        case Readings():
+            return 3, event.group, [astuple(reading) for reading in event.readings]
 
 
 def _time_ms(events: Sequence[Event]) -> int:
@@ -166,4 +175,6 @@ def _time_ms(events: Sequence[Event]) -> int:
                 return event.received_ms
             case Tick():
                 return event.now_ms
+            case Readings():
+                return max(reading.time_ms for reading in event.readings)
     return 0

@@ -20,6 +20,8 @@ from forecaster.records import (
     Message,
     ModelReady,
     Panel,
+    Reading,
+    Readings,
     Reject,
     Score,
     Series,
@@ -69,6 +71,10 @@ class Engine:
                     self._take(event, effects, accepted, delays)
                 case Tick():
                     self._pass_time(event.now_ms)
+                case Readings():
+                    index = self._index[event.group]
+                    for reading in event.readings:
+                        self._use(index, reading, False, effects, accepted)
                 case ModelReady():
                     if event.group in self._index:
                         group = self._groups[self._index[event.group]]
@@ -87,19 +93,22 @@ class Engine:
             effects.append(Reject(group=None, stream=None, reason="duplicate", detail="delivered again"))
             return
         for index, found in self._router.read(message):
-            group = self._groups[index]
             if isinstance(found, Reject):
                 effects.append(found)
-                continue
-            if self._by_events and group.settings.sources[found.source].role != "future":
-                self._pass_time(found.time_ms)
-            reason = group.accept(found, self._now_ms, message.retained)
-            if reason is not None:
-                effects.append(Reject(group=group.settings.name, stream=found.stream, reason=reason))
-                continue
-            accepted[index] += 1
-            if found.own_time:
+            elif self._use(index, found, message.retained, effects, accepted) and found.own_time:
                 delays[index].append((message.received_ms - found.time_ms) / 1000)
+
+    def _use(self, index: int, reading: Reading, retained: bool, effects: list[Effect], accepted: list[int]) -> bool:
+        """Give a reading to its group; whether it was taken."""
+        group = self._groups[index]
+        if self._by_events and group.settings.sources[reading.source].role != "future":
+            self._pass_time(reading.time_ms)
+        reason = group.accept(reading, self._now_ms, retained)
+        if reason is not None:
+            effects.append(Reject(group=group.settings.name, stream=reading.stream, reason=reason))
+            return False
+        accepted[index] += 1
+        return True
 
     def _pass_time(self, now_ms: int) -> None:
         self._now_ms = max(self._now_ms, now_ms)

@@ -100,7 +100,10 @@ class GroupState:
             return "retained"
         if retained and reading.time_ms <= self.aligner.newest_ms(row):
             return "retained"
-        return self.aligner.accept(row, source, reading.time_ms, reading.value)
+        time_ms = reading.time_ms
+        if not reading.own_time:  # what waited at the broker arrives within one millisecond, and is no duplicate
+            time_ms = max(time_ms, self.aligner.newest_ms(row) + 1)
+        return self.aligner.accept(row, source, time_ms, reading.value)
 
     # --- steps ----------------------------------------------------------------------------------------------------
 

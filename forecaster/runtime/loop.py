@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Clock
@@ -16,6 +19,14 @@ from forecaster.runtime.writer import Unit
 T = TypeVar("T")
 
 HEARTBEAT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function to be run in the engine's thread, and who waits for it."""
+
+    future: Future[Any]
+    run: Callable[[], None]
 
 
 class Loop:
@@ -32,8 +43,8 @@ class Loop:
     ----------
     position
         Journal position of the last event handled.
-    heartbeat_ms
-        When this thread last came round.
+    heartbeat_s
+        When this thread last came round, on the monotonic clock.
     """
 
     def __init__(
@@ -47,19 +58,23 @@ class Loop:
     ) -> None:
         self._engine, self._inbox, self._clock = engine, inbox, clock
         self._carry_out, self._every_second = carry_out, every_second
-        self._queue: SimpleQueue[Unit | Callable[[], None] | None] = SimpleQueue()
-        self._tick_sent_ms: int | None = None
+        self._queue: SimpleQueue[Unit | Call | None] = SimpleQueue()
+        self._tick_sent = False
+        self._ended = False
         self.position = position
-        self.heartbeat_ms = clock.now_ms()
+        self.heartbeat_s = time.monotonic()
 
     def offer(self, unit: Unit) -> None:
         """Queue a durable unit."""
         self._queue.put(unit)
 
     def call(self, function: Callable[[], T]) -> Future[T]:
-        """Run a function in the engine's thread, between two units."""
+        """Run a function in the engine's thread, between two units; cancelled when that thread has ended."""
         future: Future[T] = Future()
-        self._queue.put(lambda: future.set_result(function()))
+        if self._ended:
+            future.cancel()
+        else:
+            self._queue.put(Call(future, lambda: future.set_result(function())))
         return future
 
     def stop(self) -> None:
@@ -72,41 +87,52 @@ class Loop:
 
     def run(self) -> None:
         """Work until stopped; the body of the thread."""
-        while True:
-            now_ms = self._clock.now_ms()
-            if now_ms - self.heartbeat_ms >= HEARTBEAT_S * 1000:
-                self.heartbeat_ms = now_ms
-                self._every_second()
-            try:
-                item = self._queue.get(timeout=self._patience_s(now_ms))
-            except Empty:
-                self._tick()
-                continue
-            if item is None:
-                return
-            if isinstance(item, Unit):
+        try:
+            while self._turn():
+                pass
+        finally:
+            self._ended = True
+            with suppress(Empty):
+                while True:
+                    item = self._queue.get_nowait()
+                    if isinstance(item, Call):
+                        item.future.cancel()
+
+    def _turn(self) -> bool:
+        """Take one thing from the queue, if one comes in time; False when it says to stop."""
+        if time.monotonic() - self.heartbeat_s >= HEARTBEAT_S:
+            self.heartbeat_s = time.monotonic()
+            self._every_second()
+        try:
+            item = self._queue.get(timeout=self._patience_s())
+        except Empty:
+            self._tick()
+            return True
+        match item:
+            case Unit():
                 self._handle(item)
-            else:
-                item()
+            case Call():
+                item.run()
+        return item is not None
 
     def _handle(self, unit: Unit) -> None:
         effects = self._engine.handle(unit.events)
         self.position = unit.position
         if any(isinstance(event, Tick) for event in unit.events):
-            self._tick_sent_ms = None
+            self._tick_sent = False
         self._carry_out(effects)
         self._tick()
 
-    def _patience_s(self, now_ms: int) -> float:
+    def _patience_s(self) -> float:
         """How long to wait for a unit: until a step closes by the clock, at most a heartbeat."""
         due_ms = self._engine.due_ms()
-        if due_ms is None or self._tick_sent_ms is not None:
+        if due_ms is None or self._tick_sent:
             return HEARTBEAT_S
-        return min(HEARTBEAT_S, max(0.0, (due_ms - now_ms) / 1000))
+        return min(HEARTBEAT_S, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
 
     def _tick(self) -> None:
         """Send the time round through the journal when it closes a step; one tick at a time is on its way."""
         due_ms, now_ms = self._engine.due_ms(), self._clock.now_ms()
-        if due_ms is not None and now_ms >= due_ms and self._tick_sent_ms is None:
-            self._tick_sent_ms = now_ms
+        if due_ms is not None and now_ms >= due_ms and not self._tick_sent:
+            self._tick_sent = True
             self._inbox.put(Tick(now_ms))

@@ -66,9 +66,9 @@ def test_a_message_is_offered_as_it_came(mosquitto: Mosquitto, version: str) -> 
             eventually(lambda: len(inbox) == 3, what="three messages")
 
     assert [message for message, _ in inbox] == [
-        Message("home/a/energy", b"1", NOW_MS, retained=True),
+        Message("home/a/energy", b"1", NOW_MS, retained=True, identifier=1),
         Message("home/b/energy", b"\xff\x00", NOW_MS),
-        Message("home/b/energy", b"2", NOW_MS),
+        Message("home/b/energy", b"2", NOW_MS, identifier=2),
     ]
 
 

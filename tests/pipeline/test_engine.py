@@ -155,6 +155,13 @@ def test_what_is_delivered_again_is_not_counted_again() -> None:
     assert closed.values.tolist() == [3.0]
 
 
+def test_a_burst_of_one_millisecond_is_no_duplicate() -> None:
+    """What waited at the broker while we were away arrives at once; without times of its own, all of it counts."""
+    engine = an_engine(a_group(sources=(a_source(kind="amount", aggregate="sum"),)))
+    effects = engine.handle([power(0.1, 1), power(0.1, 2), power(0.1, 3), Tick(START_MS + HOUR_MS)])
+    assert [effect.values.tolist() for effect in effects if isinstance(effect, Closed)] == [[6.0]]
+
+
 def test_time_in_the_messages_moves_a_replayed_clock() -> None:
     """With ``clock: events`` readings of years ago close their steps, and no tick is asked for."""
     engine = an_engine(a_group(sources=(a_source(value="$.v", time="$.t"),)), clock="events")

@@ -1,0 +1,225 @@
+"""Running past data through the service's own engine, on the time the data itself carries.
+
+The same fold that serves: steps go through :meth:`Engine.handle`, and the forecasts that meet their targets are
+collected. What is measured is what would have been published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecaster.nets.baseline import SeasonalNaive
+from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.engine import Engine
+from forecaster.pipeline.panel import dataset, panel
+from forecaster.pipeline.verify import BUCKETS, bucket_names, intervals, pinball
+from forecaster.ports import Columns, Predictor
+from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
+from forecaster.settings import Group, Mqtt, Settings, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fan:
+    """One forecast with what came before and after it, for a picture. Times are starts of steps, epoch ms."""
+
+    stream: str
+    past_ms: Array
+    past: Array
+    ahead_ms: Array
+    quantiles: Array
+    truth: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Result:
+    """What a backtest found.
+
+    Attributes
+    ----------
+    scores
+        One per bucket of leads, then one over all leads (``all``).
+    streams, origins
+        How much was forecast.
+    fan
+        The last forecast all of whose truth is known, of the stream asked for; None when there is none.
+    """
+
+    scores: list[Score]
+    streams: int
+    origins: int
+    fan: Fan | None
+
+
+def split(history: Panel, grid: Grid, since_ms: int) -> tuple[Panel, list[Readings]]:
+    """History before a time, and the steps from it on as events, step by step."""
+    cut = int(np.clip(grid.index(since_ms) - history.first, 0, history.values.shape[1]))
+    before = replace(history, values=history.values[:, :cut])
+    return before, list(_readings("", history, grid, cut))
+
+
+def _readings(group: str, history: Panel, grid: Grid, cut: int) -> Iterator[Readings]:
+    for column in range(cut, history.values.shape[1]):
+        values = history.values[:, column]
+        start_ms = grid.start(history.first + column)
+        yield Readings(
+            group,
+            tuple(
+                Reading(one.name, one.labels, one.source, start_ms, value, True)
+                for one, value in zip(history.series, values.tolist(), strict=True)
+                if value == value
+            ),
+        )
+
+
+def of_steps(group: Group) -> Group:
+    """The group, reading whole steps instead of what its sensors send: each is the only reading of its step."""
+    sources = tuple(
+        replace(source, kind="amount", aggregate="sum") if source.kind == "meter" else source
+        for source in group.sources
+    )
+    return replace(group, sources=sources, lateness_s=0.0, max_streams=10**9)
+
+
+def backtest(
+    group: Group,
+    series: Sequence[Series],
+    steps: Columns,
+    since_ms: int,
+    network: Callable[[Dataset], Predictor | None],
+    *,
+    stream: str | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Result:
+    """Forecast every step from a time on, knowing only what was before it.
+
+    Parameters
+    ----------
+    series, steps
+        The data, as the history gives it.
+    since_ms
+        First origin.
+    network
+        Given what was before ``since_ms``, the model to forecast with; None: naive.
+    stream
+        Whose forecast to keep for a picture; None: the first stream's.
+    progress
+        Told the fraction done.
+    """
+    group = of_steps(group)
+    grid = Grid(group.step, group.timezone)
+    history = panel(series, steps, grid)
+    before, after = split(history, grid, since_ms)
+    engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), SeasonalNaive)
+    engine.load(group.name, before)
+    model = network(dataset(before, group, grid))
+    if model is not None:
+        engine.handle([ModelReady(group.name, model.version, model)])
+    tally, streams, origins = Tally(group), set[str](), 0
+    issued: dict[int, Issued] = {}
+    for done, readings in enumerate(after, start=1):
+        for effect in engine.handle([replace(readings, group=group.name)]):
+            match effect:
+                case Verified():
+                    tally.add(effect)
+                case Issued():
+                    origins += 1
+                    streams.update(effect.streams)
+                    issued[effect.origin_ms] = effect
+        while len(issued) > group.horizon + 1:
+            del issued[min(issued)]
+        progress(done / len(after))
+    fan = _fan(history, grid, issued, stream) if issued else None
+    return Result(scores=tally.scores(), streams=len(streams), origins=origins, fan=fan)
+
+
+def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str | None) -> Fan | None:
+    """The oldest forecast kept: its truth is complete."""
+    forecast = issued[min(issued)]
+    name = stream or forecast.streams[0]
+    if name not in forecast.streams:
+        return None
+    row = next(index for index, one in enumerate(history.series) if one.name == name)
+    origin = grid.index(forecast.origin_ms) - history.first
+    leads = len(forecast.starts_ms)
+    shown = slice(max(0, origin - 7 * leads // 2), origin)
+    truth = np.full(leads, np.nan)
+    known = history.values[row, origin : origin + leads]
+    truth[: len(known)] = known
+    return Fan(
+        stream=name,
+        past_ms=grid.starts(history.first + np.arange(shown.start, shown.stop)),
+        past=history.values[row, shown],
+        ahead_ms=forecast.starts_ms,
+        quantiles=forecast.quantiles[forecast.streams.index(name)],
+        truth=truth,
+    )
+
+
+class Tally:
+    """Errors of all forecasts that met their targets, summed per lead."""
+
+    def __init__(self, group: Group) -> None:
+        self._levels = np.array(group.levels)
+        self._median = group.levels.index(0.5)
+        self._intervals = intervals(group.levels)
+        self._horizon = group.horizon
+        self._sums = np.zeros((group.horizon, 3 + len(self._intervals)))
+        self._counts = np.zeros(group.horizon, np.int64)
+
+    def add(self, verified: Verified) -> None:
+        """Count the forecasts of one step."""
+        truth = np.broadcast_to(verified.truth[:, None], verified.naive.shape)
+        losses = [
+            np.abs(truth - verified.quantiles[..., self._median]),
+            np.abs(truth - verified.naive),
+            pinball(verified.quantiles, truth, self._levels),
+        ]
+        for _, low, high in self._intervals:
+            losses.append((verified.quantiles[..., low] <= truth) & (truth <= verified.quantiles[..., high]))
+        found = np.stack(losses, -1).astype(np.float64)  # (B, H, 3 + intervals)
+        usable = np.isfinite(found.sum(-1))
+        self._counts += usable.sum(0)
+        self._sums += np.where(usable[..., None], found, 0.0).sum(0)
+
+    def scores(self) -> list[Score]:
+        """One score per bucket of leads, then one over all; MASE is scaled by the naive error one step ahead."""
+        reached = [(first - 1, min(last, self._horizon)) for first, last in BUCKETS if first <= self._horizon]
+        buckets = dict(zip(bucket_names(self._horizon), reached, strict=True)) | {"all": (0, self._horizon)}
+        scale = self._sums[0, 1] / max(self._counts[0], 1)
+        found = []
+        for name, (first, end) in buckets.items():
+            count = int(self._counts[first:end].sum())
+            if count:
+                error, naive, loss, *hits = (self._sums[first:end].sum(0) / count).tolist()
+                coverage = {nominal: hit for (nominal, _, _), hit in zip(self._intervals, hits, strict=True)}
+                found.append(
+                    Score(
+                        leads=name,
+                        count=count,
+                        mae=error,
+                        mase=error / scale if scale > 0 else float("nan"),
+                        pinball=loss,
+                        skill=1 - error / naive if naive > 0 else float("nan"),
+                        coverage=coverage,
+                    )
+                )
+        return found
+
+
+def as_streams(names: Sequence[str], source: Source) -> list[Series]:
+    """Series for the streams of a table, which has names and no topics.
+
+    The parts of a name become the captures of the source when there are as many.
+    """
+    from forecaster.pipeline.topics import TopicFilter
+
+    captures = TopicFilter.parse(source.topic).names
+    found = []
+    for name in names:
+        parts = name.split("/")
+        labels = tuple(zip(captures, parts, strict=True)) if len(parts) == len(captures) else ()
+        found.append(Series(name=name, source=0, labels=labels))
+    return found

@@ -1,0 +1,155 @@
+"""``forecaster backtest``: how good the forecasts would have been."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from forecaster import config
+from forecaster.backtest import Fan, Result, as_streams, backtest
+from forecaster.commands.chosen import chosen_group
+from forecaster.errors import BadInput
+from forecaster.ports import Columns, Predictor
+from forecaster.records import Dataset, Series
+from forecaster.settings import Group, Settings
+
+
+def run(arguments: Namespace) -> int:
+    """Score past forecasts; a table, and JSON and a picture when asked for."""
+    from forecaster.commands.publish import moment_ms
+
+    settings = config.load(Path(arguments.config), os.environ)
+    group = chosen_group(settings, arguments.group or settings.groups[0].name)
+    series, steps = _data(arguments.data, settings, group)
+    since_ms = moment_ms(arguments.since) or _first_origin(steps, arguments.origins)
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("forecasting", total=1.0)
+        network = _trained(group, bar) if arguments.train else _champion(settings, group)
+        result = backtest(
+            group, series, steps, since_ms, network, progress=lambda done: bar.update(task, completed=done)
+        )
+    if not result.scores:
+        raise BadInput("no forecast met its target: give more data, or an earlier --from")
+    Console().print(_table(result, group))
+    if arguments.json:
+        _write_json(arguments.json, result, group)
+    if arguments.plot:
+        _draw(arguments.plot, result.fan, group)
+    return 0
+
+
+def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ...], Columns]:
+    """The stored history, or a table whose columns are streams."""
+    from forecaster.adapters.sqlite_history import SqliteHistory
+    from forecaster.commands.tables import households, read_table
+
+    if name == "history":
+        with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
+            series, steps = history.read(group.name)
+    else:
+        table = households() if name == "households" else read_table(name)
+        names, index = np.unique(table["stream"].to_numpy(str), return_inverse=True)
+        series = tuple(as_streams(names.tolist(), group.targets[0]))
+        steps = Columns(
+            series=index.astype(np.int32), start_ms=table["timestamp"].to_numpy(), values=table["value"].to_numpy(float)
+        )
+    if not len(steps.values):
+        raise BadInput(f"{name}: holds no steps of group '{group.name}' yet")
+    return series, steps
+
+
+def _first_origin(steps: Columns, origins: int | None) -> int:
+    """Start of the last ``origins`` steps; by default of the last fifth of the time."""
+    times = np.unique(steps.start_ms)
+    back = origins if origins is not None else len(times) // 5
+    return int(times[max(0, len(times) - back)]) if back else int(times[-1])
+
+
+def _champion(settings: Settings, group: Group) -> Callable[[Dataset], Predictor | None]:
+    from forecaster.adapters.registry import FileModelRegistry
+    from forecaster.runtime.models import Models
+
+    return lambda _: Models(FileModelRegistry(settings.data / "models")).best(group)
+
+
+def _trained(group: Group, bar: Bar) -> Callable[[Dataset], Predictor | None]:
+    """Train on what was before the first origin."""
+
+    def train(past: Dataset) -> Predictor | None:
+        from forecaster.nets.fit import train
+        from forecaster.nets.predictor import NetworkPredictor
+
+        task = bar.add_task("training", total=1.0)
+        began = time.monotonic()
+        trained = train(
+            past,
+            group,
+            elapsed_s=lambda: time.monotonic() - began,
+            progress=lambda step: bar.update(task, completed=step.fraction),
+            version="backtest",
+        )
+        if trained is None:
+            raise BadInput("too little data before the first origin to train on; give a later --from")
+        return NetworkPredictor.from_weights(trained.weights, trained.shape, group, "backtest")
+
+    return train
+
+
+def _table(result: Result, group: Group) -> Table:
+    table = Table(title=f"{group.name}: {result.streams} streams, {result.origins} origins", title_justify="left")
+    intervals = list(result.scores[0].coverage)
+    for heading in ("leads", "forecasts", "MAE", "MASE", "pinball", "skill", *(f"in {one:.0%}" for one in intervals)):
+        table.add_column(heading, justify="right")
+    for score in result.scores:
+        table.add_row(
+            score.leads,
+            f"{score.count:,}",
+            f"{score.mae:.4g}",
+            f"{score.mase:.3f}",
+            f"{score.pinball:.4g}",
+            f"{score.skill:+.1%}",
+            *(f"{score.coverage[one]:.1%}" for one in intervals),
+            style="bold" if score.leads == "all" else None,
+        )
+    return table
+
+
+def _write_json(path: Path, result: Result, group: Group) -> None:
+    scores = [{name: _plain(value) for name, value in asdict(score).items()} for score in result.scores]
+    found = {"group": group.name, "streams": result.streams, "origins": result.origins, "scores": scores}
+    path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _draw(path: Path, fan: Fan | None, group: Group) -> None:
+    from forecaster.commands.plot import fan as draw
+
+    if fan is None:
+        raise BadInput("no whole forecast to draw")
+    draw(
+        path,
+        history_times=fan.past_ms,
+        history_values=fan.past,
+        forecast_times=fan.ahead_ms,
+        quantiles=fan.quantiles,
+        levels=group.levels,
+        truth=fan.truth,
+        title=f"{fan.stream}: the next {group.horizon} × {group.step.text}",
+        unit=group.targets[0].unit,
+        zone=group.timezone,
+    )
