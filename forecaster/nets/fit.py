@@ -13,16 +13,18 @@ from torch import nn
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools, whole
 from forecaster.nets.features import Strip, Usual
+from forecaster.nets.history import enough, tail_of
+from forecaster.nets.history import needed as needed  # for those who have fit at hand
 from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network
-from forecaster.nets.predictor import NetworkPredictor, load
+from forecaster.nets.predictor import NetworkPredictor, load, misfits
 from forecaster.nets.score import judge, score
 from forecaster.nets.shape import Shape, shape_of, to_json
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
 
-RATE = 3e-3
+RATE = 6e-3
 WEIGHT_DECAY = 1e-2
 CLIP = 1.0
 AVERAGING = 0.99
@@ -61,27 +63,6 @@ class Trained:
     verdict: str
 
 
-def needed(group: Group) -> int:
-    """Observed steps of at least one stream below which training makes no sense.
-
-    Three of the smallest seasons and a horizon: then the part before the tail still shows whole forecasts.
-    """
-    season = group.seasons[0] if group.seasons else 1
-    return max(3 * season + group.horizon, 2 * group.horizon + 6)
-
-
-def enough(dataset: Dataset, group: Group) -> bool:
-    """Whether a training can start."""
-    return bool(np.isfinite(dataset.values[:, 0]).sum(-1).max(initial=0) >= needed(group))
-
-
-def tail_of(dataset: Dataset, group: Group) -> int:
-    """First step of the tail that is held out: a tenth of the history, at least a horizon."""
-    observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
-    last = int(observed[-1]) + 1
-    return last - max(group.horizon, (last - int(observed[0])) // 10)
-
-
 def train(
     dataset: Dataset,
     group: Group,
@@ -111,7 +92,7 @@ def train(
     champion
         What is in service now.
     warm_weights
-        Weights to start from, of a network of the same shape.
+        Weights to start from; those of a network of another shape are left aside.
 
     Returns
     -------
@@ -125,10 +106,11 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(group.training.seed)
         network = Network(shape, usual(dataset.values[..., :until]))
-        if warm_weights is not None:
-            load(network, warm_weights, "the champion")
+        warm = warm_weights is not None and not misfits(network, warm_weights)
+        if warm_weights is not None and warm:
+            load(network, warm_weights)
         strip = whole(dataset, shape.horizon, shape.lookback, until)
-        updates = fit(network, strip, shape, group, elapsed_s, progress, warm=warm_weights is not None)
+        updates = fit(network, strip, shape, group, elapsed_s, progress, warm=warm)
 
     rivals: dict[str, Predictor] = {
         "challenger": NetworkPredictor(network, group, version),

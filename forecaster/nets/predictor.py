@@ -52,7 +52,12 @@ class NetworkPredictor:
         require(made, group, version)
         nothing = np.zeros(len(made.channels))
         network = Network(made, Usual(nothing, nothing.copy()))
-        load(network, weights, f"model {group.name}-{version}")
+        if wrong := misfits(network, weights):
+            raise ModelError(
+                f"model {group.name}-{version}: {', '.join(wrong)} do not fit the recorded shape; "
+                f"retrain with: forecaster train {group.name}"
+            )
+        load(network, weights)
         return cls(network, group, version)
 
     def initial_state(self, streams: int) -> Array:
@@ -82,17 +87,13 @@ def unscaled(scaled: Array, features: Features) -> Array:
     return location + features.scale[..., None, None] * scaled.astype(np.float64)
 
 
-def load(network: Network, weights: Mapping[str, Array], name: str) -> None:
-    """Put weights into a network.
+def misfits(network: Network, weights: Mapping[str, Array]) -> list[str]:
+    """Names of the tensors that are missing, unknown or of another shape."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    had = {name: tuple(array.shape) for name, array in weights.items()}
+    return sorted(name for name in wanted.keys() | had.keys() if wanted.get(name) != had.get(name))
 
-    Raises
-    ------
-    ModelError
-        When a tensor is missing, unknown or of another shape.
-    """
-    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    had = {key: tuple(array.shape) for key, array in weights.items()}
-    if wanted != had:
-        wrong = sorted(key for key in wanted.keys() | had.keys() if wanted.get(key) != had.get(key))
-        raise ModelError(f"{name}: tensors do not fit the recorded shape: {', '.join(wrong)}; retrain the group")
-    network.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in weights.items()})
+
+def load(network: Network, weights: Mapping[str, Array]) -> None:
+    """Put weights that fit into a network."""
+    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

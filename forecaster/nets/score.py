@@ -107,9 +107,11 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     """
     rivals = {"naive": "seasonal naive", "champion": "the champion"}
     ratios = {said: ratio(scores["challenger"], scores[name]) for name, said in rivals.items() if name in scores}
-    told = " and ".join(
-        f"{abs(1 - value):.0%} {'less' if value < 1 else 'more'} error than {said}".replace("%", " %")
+    if not np.isfinite(list(ratios.values())).all():
+        return False, "rejected: there was nothing to compare"
+    promoted = all(value < 1 for value in ratios.values())
+    told = [
+        f"{abs(1 - value) * 100:.0f} % {'less' if value < 1 else 'more'} error than {said}"
         for said, value in ratios.items()
-    )
-    promoted = all(value < 1 for value in ratios.values())  # False for NaN: nothing could be compared
-    return promoted, f"{'promoted' if promoted else 'rejected'}: {told}"
+    ]
+    return promoted, f"{'promoted' if promoted else 'rejected'}: {' and '.join(told)}"

@@ -61,7 +61,7 @@ class Shape:
     @property
     def warmup(self) -> int:
         """Steps after which a state built from nothing is as good as one carried for ever."""
-        return max(RECENT, sum(self.usable[:2]))
+        return max(RECENT, 2 * self.season)
 
     def blocks(self, season: int) -> int:
         """How many seasons of that length are looked back."""

@@ -1,0 +1,29 @@
+"""How much history a training needs, and which part of it is held out. numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.records import Dataset
+from forecaster.settings import Group
+
+
+def needed(group: Group) -> int:
+    """Observed steps of at least one stream below which training makes no sense.
+
+    Three of the smallest seasons and a horizon: then the part before the tail still shows whole forecasts.
+    """
+    season = group.seasons[0] if group.seasons else 1
+    return max(3 * season + group.horizon, 2 * group.horizon + 6)
+
+
+def enough(dataset: Dataset, group: Group) -> bool:
+    """Whether a training can start."""
+    return bool(np.isfinite(dataset.values[:, 0]).sum(-1).max(initial=0) >= needed(group))
+
+
+def tail_of(dataset: Dataset, group: Group) -> int:
+    """First step of the tail that is held out: a tenth of the history, at least a horizon."""
+    observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
+    first, last = int(observed[0]), int(observed[-1]) + 1
+    return last - max(group.horizon, (last - first) // 10)

@@ -1,0 +1,138 @@
+"""Seasonal naive and climatology, the forecasts to beat."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from worlds import hourly_group, inputs
+
+from forecaster.nets.baseline import SeasonalNaive, climatology
+from forecaster.records import Array, Inputs
+
+NAN = np.nan
+VALUES = st.one_of(st.floats(-1e6, 1e6), st.just(NAN), st.just(0.0))
+
+
+def forecast(windows: Array, **changes: object) -> Array:
+    """Quantiles of seasonal naive with a season of four steps, for windows (B, W)."""
+    group = hourly_group(**{"seasons": (4,), "lookback": windows.shape[-1], "horizon": 6} | changes)
+    naive = SeasonalNaive(group)
+    _, quantiles = naive.step(naive.initial_state(len(windows)), inputs(windows[:, None], group))
+    return quantiles
+
+
+def test_median_is_the_value_one_season_ago() -> None:
+    """Leads beyond a season repeat it."""
+    window = np.array([[1.0, 2, 3, 4, 5, 6, 7, 8]])
+
+    assert forecast(window)[0, :, 1].tolist() == [5, 6, 7, 8, 5, 6]
+
+
+def test_gap_is_filled_from_the_season_before_and_then_by_the_last_value() -> None:
+    """One season ago unknown: two seasons ago; never seen at that phase: the last value."""
+    window = np.array([[1.0, 2, NAN, 4, NAN, 6, NAN, 8]])
+
+    assert forecast(window)[0, :4, 1].tolist() == [1, 6, 8, 8]
+
+
+def test_offsets_are_quantiles_of_seasonal_changes() -> None:
+    """With many changes of ±1 the outer quantiles are about 1 away; the prior is worth eight of them."""
+    random = np.random.default_rng(0)
+    window = np.cumsum(random.choice([-1.0, 1.0], (1, 100, 4)), axis=1).reshape(1, 400)
+
+    quantiles = forecast(window)
+
+    recent = 28 * 4  # changes that count
+    last = window[0, -1]
+    widest = np.abs(window - last).max() * 1.2815515655  # normal quantile of 0.9
+    assert quantiles[0, 0, 2] - quantiles[0, 0, 1] == pytest.approx((recent * 1 + 8 * widest) / (recent + 8))
+
+
+def test_single_reading_gives_an_interval_about_as_wide_as_itself() -> None:
+    """One value of 50: nothing is known of its spread, so zero and twice the value are within reach."""
+    window = np.full((1, 8), NAN)
+    window[0, -1] = 50.0
+
+    low, middle, high = forecast(window)[0, 0]
+
+    assert (low, middle, high) == pytest.approx((50 - 50 * 1.28155, 50, 50 + 50 * 1.28155), rel=1e-4)
+
+
+def test_constant_series_has_a_tight_interval_of_some_width() -> None:
+    """Sure, but not blind."""
+    low, middle, high = forecast(np.full((1, 40), 20.0))[0, 0]
+
+    assert middle == 20
+    assert 0 < high - low < 1e-4
+
+
+def test_without_a_season_the_last_value_is_repeated_with_growing_doubt() -> None:
+    """The spread grows with the square root of the lead."""
+    window = np.array([[3.0, 5.0, 4.0, 6.0, NAN]])
+
+    quantiles = forecast(window, seasons=(), horizon=4)
+
+    width = quantiles[0, :, 2] - quantiles[0, :, 0]
+    assert quantiles[0, :, 1].tolist() == [6, 6, 6, 6]
+    assert width / width[0] == pytest.approx([1, 2**0.5, 3**0.5, 2])
+
+
+def test_local_hour_counts_when_the_clock_changes() -> None:
+    """A wave that follows the local clock is repeated without error across the change to summer time."""
+    shift = np.array([0] * 90 + [1] * 12)
+    local = np.arange(102) + shift
+    wave = np.sin(2 * np.pi * local / 24) + 2
+    group = hourly_group(lookback=96)
+    naive = SeasonalNaive(group)
+
+    _, quantiles = naive.step(naive.initial_state(1), inputs(wave[None, None, :96], group, shift))
+
+    np.testing.assert_allclose(quantiles[0, :, 1], wave[96:], atol=1e-12)
+
+
+def test_climatology_is_the_quantile_of_the_same_hour() -> None:
+    """Ten days with 1 … 10 at every hour: the median is 5.5."""
+    group = hourly_group(lookback=240)
+    window = np.repeat(np.arange(1.0, 11.0), 24)[None, None]
+
+    quantiles = climatology(inputs(window, group), 24, (0.1, 0.5, 0.9))
+
+    np.testing.assert_allclose(quantiles, np.broadcast_to([1.9, 5.5, 9.1], (1, 6, 3)))
+
+
+@settings(max_examples=50)
+@given(arrays(np.float64, (3, 10), elements=VALUES))
+def test_quantiles_rise_within_the_bounds_wherever_something_was_seen(windows: Array) -> None:
+    """Finite, increasing, bounded; NaN for a stream of which nothing is known."""
+    quantiles = forecast(windows, bounds=(0.0, 1000.0))
+
+    seen = np.isfinite(windows).any(-1)
+    assert np.isfinite(quantiles[seen]).all()
+    assert np.isnan(quantiles[~seen]).all()
+    assert (np.diff(quantiles[seen], axis=-1) >= 0).all()
+    assert ((quantiles[seen] >= 0) & (quantiles[seen] <= 1000)).all()
+
+
+def test_naive_needs_no_torch() -> None:
+    """A daemon without a model stays small and starts at once."""
+    code = "import sys, forecaster.nets.baseline; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_nothing_is_carried() -> None:
+    """The state is empty and comes back as it went in."""
+    naive = SeasonalNaive(hourly_group())
+    window = Inputs(
+        values=np.ones((2, 1, 72)), future=np.ones((2, 1, 6)), calendar=np.zeros((78, 2)), shift=np.zeros(78, np.int64)
+    )
+
+    state, _ = naive.step(naive.initial_state(2), window)
+
+    assert (naive.version, naive.warmup, state.shape) == ("seasonal_naive", 0, (2, 0, 0, 0))

@@ -1,0 +1,186 @@
+"""Training: better than naive on homes, repeatable, honest about its tail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from worlds import dataset, homes, hourly_group, serving, trained
+
+from forecaster.nets import batches, fit
+from forecaster.nets.history import enough, needed, tail_of
+from forecaster.nets.score import inputs_at
+from forecaster.nets.shape import shape_of
+from forecaster.ports import Progress
+from forecaster.records import Dataset
+from forecaster.settings import Group, Network, Training
+
+HISTORY = 24 * 21
+
+
+@pytest.fixture(scope="module")
+def homely() -> tuple[Group, Dataset, fit.Trained]:
+    """Four homes over three weeks, and what was trained on them."""
+    group = hourly_group(bounds=(0.0, None), network=Network(hidden=16))
+    data = dataset(homes(4, HISTORY), group)
+    return group, data, trained(data, group)
+
+
+def test_network_beats_seasonal_naive_on_homes(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """On the tail it has not seen, for all leads, and says so."""
+    _, _, result = homely
+
+    assert result.promoted
+    assert result.scores["challenger"]["mae"] < 0.8 * result.scores["naive"]["mae"]
+    assert result.scores["challenger"]["pinball"] < 0.8 * result.scores["naive"]["pinball"]
+    assert result.verdict.startswith("promoted: ")
+
+
+def test_intervals_cover_about_what_they_say(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """Between the 0.1- and the 0.9-quantile lie about 80 % of the days that follow."""
+    group, _, result = homely
+    data = dataset(homes(4, HISTORY + 24 * 7), group)
+    predictor = serving(result, group)
+    state = predictor.initial_state(4)
+    inside = []
+    for origin in range(HISTORY - 48, HISTORY + 24 * 7 - group.horizon):
+        state, quantiles = predictor.step(state, inputs_at(data, origin, group))
+        truth = data.values[:, 0, origin + 1 : origin + 1 + group.horizon]
+        inside.append((quantiles[..., 0] <= truth) & (truth <= quantiles[..., 2]))
+
+    assert 0.7 < np.mean(inside[48:]) < 0.9
+
+
+def test_warm_up_replaces_a_memory(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """A state rebuilt over the recorded warm-up forecasts almost as one carried all along."""
+    group, data, result = homely
+    predictor = serving(result, group)
+    carried = predictor.initial_state(4)
+    rebuilt = predictor.initial_state(4)
+    for origin in range(HISTORY):
+        window = inputs_at(data, origin, group)
+        carried, long = predictor.step(carried, window)
+        if origin >= HISTORY - predictor.warmup:
+            rebuilt, short = predictor.step(rebuilt, window)
+
+    spread = (long[..., 2] - long[..., 0]).mean()
+    assert np.abs(long - short).mean() < 0.01 * spread
+
+
+def test_same_seed_same_weights() -> None:
+    """Bit for bit, and the random numbers of the process are left alone."""
+    group = hourly_group(network=Network(hidden=4, dropout=0.1, layers=2))
+    data = dataset(homes(2, 150), group)
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+
+    torch.manual_seed(11)
+    one = trained(data, group, updates=60)
+    after = torch.rand(3)
+    two = trained(data, group, updates=60)
+    other = trained(data, replace(group, training=Training(seed=1)), updates=60)
+
+    assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
+    assert one.scores == two.scores
+    assert not all(np.array_equal(one.weights[name], other.weights[name]) for name in one.weights)
+    torch.testing.assert_close(after, expected)
+
+
+def test_nothing_is_learned_from_the_tail() -> None:
+    """Whatever the tail holds, the weights are the same: no target of the loss lies there."""
+    group = hourly_group(network=Network(hidden=4), roles=("target", "past", "future"))
+    values = np.stack([homes(2, 150, seed) for seed in range(3)], axis=1)
+    data = dataset(values, group)
+    first = tail_of(data, group)
+    other = values.copy()
+    other[..., first:] += 100
+
+    one, two = trained(data, group, updates=60), trained(dataset(other, group), group, updates=60)
+
+    assert first == 150 - 15
+    assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
+
+
+def test_too_little_history_is_no_training() -> None:
+    """Three short seasons and a horizon of at least one stream, gaps not counted."""
+    group = hourly_group()
+    short = homes(1, 90)
+    short[0, 40:50] = np.nan
+
+    assert needed(group) == 78
+    assert enough(dataset(homes(1, 78), group), group)
+    assert not enough(dataset(homes(1, 77), group), group)
+    assert enough(dataset(short, group), group)
+    assert (
+        fit.train(dataset(homes(1, 77), group), group, elapsed_s=lambda: 0.0, progress=lambda _: None, version="1")
+        is None
+    )
+
+
+def test_clock_cuts_training_short() -> None:
+    """When the budget is spent, what there is is averaged and judged; progress counts up to one."""
+    group = hourly_group()
+    told: list[Progress] = []
+
+    result = trained(dataset(homes(2, 150), group), group, updates=50, progress=told.append)
+
+    assert result.updates == 50
+    fractions = [line.fraction for line in told]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+def test_champion_stands_unless_beaten(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """A challenger that was given no time is judged against the champion too, and stays out."""
+    group, data, champion = homely
+    result = trained(data, group, updates=0, champion=serving(champion, group), version="2")
+
+    assert not result.promoted
+    assert result.scores["champion"] == champion.scores["challenger"]
+    assert "more error than the champion" in result.verdict
+
+
+def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """With no time to learn, the weights are those given; weights of another shape are left aside."""
+    group, data, champion = homely
+    wider = replace(group, network=Network(hidden=17))
+
+    same = trained(data, group, updates=0, warm_weights=champion.weights).weights
+    other = trained(data, wider, updates=0, warm_weights=champion.weights).weights
+
+    assert all(np.array_equal(champion.weights[name], array) for name, array in same.items())
+    assert other["recurrent.net.weight_hh_l0"].shape == (51, 17)
+
+
+def test_memory_is_bounded_by_drawing_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When not all streams fit, pools of a few are drawn, and in time all are seen."""
+    group = hourly_group()
+    shape = shape_of(group, 2)
+    strip = batches.whole(dataset(homes(20, 100), group), group.horizon, group.lookback, 100)
+    usual = fit.usual(strip.values)
+    one = batches.pool(strip._replace(values=strip.values[:1]), shape, usual)
+    size = sum(tensor.nbytes for tensor in (*one.seen, one.target, one.observed))
+    monkeypatch.setattr(batches, "POOL_BYTES", 4 * size)
+
+    drawn = batches.pools(strip, shape, usual, np.random.default_rng(0))
+    sizes = [len(next(drawn).target) for _ in range(3)]
+
+    assert sizes == [4, 4, 4]
+
+
+def test_rows_go_on_chunk_by_chunk() -> None:
+    """The first chunk of a row begins with nothing remembered; the chunks after it follow in time."""
+    group = hourly_group(horizon=1, lookback=72)
+    values = np.arange(400.0)[None]
+    strip = batches.whole(dataset(values, group), 1, 72, 400)
+    usual = fit.usual(strip.values)
+    pool = batches.pool(strip, shape_of(group, 2), usual)
+
+    row = list(batches.batches(pool, np.random.default_rng(0)))[: batches.CHUNKS]
+
+    hours = [torch.atan2(chunk.seen.inputs[0, :, -2], chunk.seen.inputs[0, :, -1]) for chunk in row]
+    phases = torch.cat(hours).div(2 * torch.pi / 24).round().remainder(24)
+    assert [chunk.fresh for chunk in row] == [True, False, False, False]
+    assert torch.equal(phases.diff().remainder(24), torch.ones(95))

@@ -1,0 +1,105 @@
+"""Scores: a perfect forecaster has none, and leads are counted right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from worlds import dataset, homes, hourly_group
+
+from forecaster.nets.score import inputs_at, judge, score
+from forecaster.records import Array, Dataset, Inputs
+
+
+class Seer:
+    """Knows the future, read ``late`` steps off."""
+
+    version, warmup = "seer", 2
+
+    def __init__(self, data: Dataset, first: int, late: int = 0, width: float = 0.0) -> None:
+        self.truth = data.values[:, 0]
+        self.origin = first - 1 - self.warmup
+        self.late = late
+        self.width = width
+
+    def initial_state(self, streams: int) -> Array:
+        return np.zeros((streams, 0, 0, 0), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        horizon = inputs.future.shape[-1]
+        steps = np.minimum(self.origin + self.late + np.arange(1, horizon + 1), self.truth.shape[1] - 1)
+        self.origin += 1
+        return state, self.truth[:, steps, None] + self.width * np.array([-1.0, 0.0, 1.0])
+
+
+def test_perfect_forecaster_scores_zero_and_one_a_step_late_does_not() -> None:
+    """At every lead."""
+    group = hourly_group()
+    data = dataset(homes(2, 120), group)
+
+    assert score(Seer(data, 100), data, group, 100) == {"mae": 0, "mase": 0, "pinball": 0}
+    assert score(Seer(data, 100, late=1), data, group, 100)["mae"] > 0.1
+
+
+def test_scores_by_hand() -> None:
+    """A ramp of 2 a season told right but for an interval of ±3: MAE 0, pinball 3 · (0.1 + 0 + 0.1) / 3 over 2."""
+    group = hourly_group(seasons=(4,), lookback=12)
+    data = dataset(np.arange(60.0)[None] / 2, group)
+
+    found = score(Seer(data, 50, width=3.0), data, group, 50)
+
+    assert found == {"mae": 0, "mase": 0, "pinball": pytest.approx(3 * 0.2 / 3 / 2)}
+    late = score(Seer(data, 50, late=-1), data, group, 50)
+    assert late["mae"] == pytest.approx(0.5)
+    assert late["mase"] == pytest.approx(0.25)
+
+
+def test_gaps_are_not_scored() -> None:
+    """A missing truth is left out; with no truth at all there is no score."""
+    group = hourly_group()
+    values = homes(1, 120)
+    values[0, 100:] = np.nan
+
+    found = score(Seer(dataset(values, group), 100), dataset(values, group), group, 100)
+
+    assert all(np.isnan(value) for value in found.values())
+
+
+def test_inputs_show_the_past_and_only_known_futures() -> None:
+    """Before the first step are gaps; only future-known channels are seen beyond the origin, to the end."""
+    group = hourly_group(roles=("target", "past", "future"), lookback=4, horizon=3, seasons=())
+    values = np.stack([np.arange(6.0), 10 + np.arange(6.0), 20 + np.arange(6.0)])[None]
+    nan = np.nan
+
+    shown = inputs_at(dataset(values, group), 3, group)
+    early = inputs_at(dataset(values, group), 0, group)
+
+    np.testing.assert_array_equal(shown.values[0], [[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]])
+    np.testing.assert_array_equal(shown.future[0], [[nan] * 3, [nan] * 3, [24, 25, nan]])
+    np.testing.assert_array_equal(early.values[0, 0], [nan, nan, nan, 0])
+    assert shown.calendar.shape == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "promoted", "verdict"),
+    [
+        ((0.8, 0.3), None, True, "promoted: 20 % less error than seasonal naive"),
+        ((1.1, 0.375), None, False, "rejected: 5 % more error than seasonal naive"),
+        (
+            (0.8, 0.3),
+            (0.6, 0.3),
+            False,
+            "rejected: 20 % less error than seasonal naive and 17 % more error than the champion",
+        ),
+        ((np.nan, np.nan), None, False, "rejected: there was nothing to compare"),
+    ],
+)
+def test_verdict(
+    challenger: tuple[float, float], champion: tuple[float, float] | None, promoted: bool, verdict: str
+) -> None:
+    """Better than seasonal naive and the champion, by the mean of the ratios of MASE and pinball loss."""
+    scores = {"challenger": challenger, "naive": (1.0, 0.375)}
+    if champion:
+        scores["champion"] = champion
+    named = {name: dict(zip(("mase", "pinball"), pair, strict=True)) for name, pair in scores.items()}
+
+    assert judge(named) == (promoted, verdict)
