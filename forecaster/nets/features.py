@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.nets.phases import latest, look, look_back, quantiles, same_phase
+from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
 from forecaster.records import Array, Inputs
 
@@ -109,7 +109,7 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
     return Features(
         inputs=np.concatenate(shown, axis=-1, dtype=np.float32),
         leads=np.concatenate(ahead, axis=-1, dtype=np.float32),
-        candidates=np.nan_to_num(candidates).astype(np.float32),
+        candidates=filled(candidates).astype(np.float32),
         present=np.isfinite(candidates),
         location=location,
         scale=scale,
@@ -130,11 +130,11 @@ class Own(NamedTuple):
 
 def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> Own:
     """Candidates, local scale and the moving window of the target (B, W - 1 + T)."""
-    filled = np.nan_to_num(target)
     seen = np.isfinite(target)
-    location, dispersion, readings = level(filled, seen, shape)
+    whole = filled(target)
+    location, dispersion, readings = level(whole, seen, shape)
     scale, pairs = spread(target, location, dispersion, readings, shift, shape)
-    last, age = last_seen(filled, seen, origins, shape)
+    last, age = last_seen(whole, seen, origins, shape)
 
     def scaled(value: Array) -> Array:
         """Into units of the local scale: (B, T, ...) to the same shape."""
@@ -164,21 +164,21 @@ def trailing(series: Array, length: int, count: int) -> Array:
     return sliding_window_view(series[..., series.shape[-1] - count - length + 1 :], length, axis=-1)
 
 
-def level(filled: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:
+def level(whole: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """Mean over the last season, mean distance from it, and the readings in the window; each (B, T).
 
     Where the last season was silent, over the whole window.
     """
-    count = filled.shape[-1] - shape.lookback + 1
+    count = whole.shape[-1] - shape.lookback + 1
     span = min(shape.lookback, max(4, shape.season))
     readings = trailing(seen, shape.lookback, count).sum(-1)
-    values, weights = trailing(filled, span, count), trailing(seen, span, count)
+    values, weights = trailing(whole, span, count), trailing(seen, span, count)
     number = weights.sum(-1)
     mean = values.sum(-1) / np.maximum(number, 1)
     distance = (np.abs(values - mean[..., None]) * weights).sum(-1) / np.maximum(number, 1)
     silent = (number == 0) & (readings > 0)
     if silent.any():
-        mean[silent] = trailing(filled, shape.lookback, count)[silent].sum(-1) / readings[silent]
+        mean[silent] = trailing(whole, shape.lookback, count)[silent].sum(-1) / readings[silent]
     return mean, distance, readings
 
 
@@ -197,17 +197,17 @@ def spread(
     steps = np.arange(season, width)
     change = np.abs(target[:, season:] - look(target, same_phase(steps, 1, season, shift)))
     pairs = trailing(np.isfinite(change), shape.lookback - season, count).sum(-1)
-    total = trailing(np.nan_to_num(change), shape.lookback - season, count).sum(-1)
+    total = trailing(filled(change), shape.lookback - season, count).sum(-1)
     guess = np.where(readings > 1, dispersion, np.abs(location))
     return np.maximum((total + DOUBT * guess) / (pairs + DOUBT), 1e-6 * np.abs(location) + 1e-9), pairs
 
 
-def last_seen(filled: Array, seen: Array, origins: Array, shape: Shape) -> tuple[Array, Array]:
+def last_seen(whole: Array, seen: Array, origins: Array, shape: Shape) -> tuple[Array, Array]:
     """Newest observed value of each window, NaN when none, and the steps since then (W when none); each (B, T)."""
-    newest = np.maximum.accumulate(np.where(seen, np.arange(seen.shape[-1]), -shape.lookback), axis=-1)
-    newest = newest[:, origins]  # (B, T)
+    steps = np.where(seen, np.arange(seen.shape[-1], dtype=np.int32), np.int32(-shape.lookback))
+    newest = np.maximum.accumulate(steps, axis=-1)[:, origins]  # (B, T)
     age = np.minimum(origins - newest, shape.lookback)
-    value = np.take_along_axis(filled, np.maximum(newest, 0), -1)
+    value = np.take_along_axis(whole, np.maximum(newest, 0), -1)
     return np.where(age < shape.lookback, value, np.nan), age
 
 
@@ -239,7 +239,7 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
 def mean_seen(sample: Array) -> Array:
     """Mean along the last axis of what was observed, NaN when nothing was."""
     number = np.isfinite(sample).sum(-1)
-    return np.where(number > 0, np.nan_to_num(sample).sum(-1) / np.maximum(number, 1), np.nan)
+    return np.where(number > 0, filled(sample).sum(-1) / np.maximum(number, 1), np.nan)
 
 
 def covariate(
@@ -249,14 +249,14 @@ def covariate(
     role = shape.channels[channel]
     unit = (values - usual.centre[channel]) / usual.spread[channel]
     seen = np.isfinite(unit[:, : origins[-1] + 1])
-    filled = np.nan_to_num(unit[:, : origins[-1] + 1])
-    last, age = last_seen(filled, seen, origins, shape)
+    whole = filled(unit[:, : origins[-1] + 1])
+    last, age = last_seen(whole, seen, origins, shape)
     shown = [soft(last)[..., None], (age < shape.lookback)[..., None]]
     if role == "static":
         return shown, []
     span = min(shape.lookback, max(4, shape.season))
     number = trailing(seen, span, len(origins)).sum(-1)
-    mean = trailing(filled, span, len(origins)).sum(-1) / np.maximum(number, 1)
+    mean = trailing(whole, span, len(origins)).sum(-1) / np.maximum(number, 1)
     shown += [soft(np.where(number > 0, last - mean, np.nan))[..., None], np.log1p(age)[..., None] * 0.2]
     if role == "past":
         return shown, []
@@ -268,7 +268,7 @@ def covariate(
 
 def soft(value: Array) -> Array:
     """Logarithmic beyond ±1, so an outlier does not shout; a gap is 0, and told by its mask."""
-    return np.arcsinh(np.nan_to_num(value))
+    return np.arcsinh(filled(value))
 
 
 def spread_over(rows: Array, batch: int) -> Array:

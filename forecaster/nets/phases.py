@@ -57,7 +57,7 @@ def latest(leads: Array, origins: Array, season: int, shift: Array) -> Array:
 def look(values: Array, positions: Array) -> Array:
     """Values at positions along the last axis, NaN outside. Shape ``values.shape[:-1] + positions.shape``."""
     inside = (positions >= 0) & (positions < values.shape[-1])
-    found = np.take(values, np.where(inside, positions, 0), axis=-1)
+    found = np.take(values, positions, axis=-1, mode="clip")
     return found if inside.all() else np.where(inside, found, np.nan)
 
 
@@ -70,6 +70,11 @@ def look_back(values: Array, positions: Array, season: int, shift: Array, blocks
         ``values.shape[:-1] + positions.shape + (blocks,)``, newest first, NaN for gaps and outside.
     """
     return look(values, np.stack([same_phase(positions, k, season, shift) for k in range(blocks)], axis=-1))
+
+
+def filled(values: Array) -> Array:
+    """Gaps as 0; for sums, beside a count of what is there. (``np.nan_to_num`` is six times slower.)"""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def quantiles(sample: Array, levels: Sequence[float]) -> Array:

@@ -15,8 +15,8 @@ from forecaster.nets.shape import from_json, require
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
-BLOCK = 256
-"""Streams computed at a time: their windows stay in the cache."""
+BLOCK = 1024
+"""Streams computed at a time, which bounds memory when all streams of a large group close at once."""
 
 
 class NetworkPredictor:

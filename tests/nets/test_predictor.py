@@ -149,12 +149,12 @@ def test_large_offset_loses_no_detail() -> None:
 def test_company_does_not_matter() -> None:
     """The order of a batch, and who else is in it, changes nothing, also across blocks."""
     group = hourly_group()
-    window = homes(600, 72)[:, None]
-    order = np.random.default_rng(0).permutation(600)
+    window = homes(1100, 72)[:, None]
+    order = np.random.default_rng(0).permutation(1100)
     predictor = untrained(group)
 
-    _, together = predictor.step(predictor.initial_state(600), inputs(window, group))
-    _, mixed = predictor.step(predictor.initial_state(600), inputs(window[order], group))
+    _, together = predictor.step(predictor.initial_state(1100), inputs(window, group))
+    _, mixed = predictor.step(predictor.initial_state(1100), inputs(window[order], group))
     _, alone = predictor.step(predictor.initial_state(1), inputs(window[:1], group))
 
     np.testing.assert_allclose(mixed, together[order], rtol=1e-5)
