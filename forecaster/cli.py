@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from forecaster.adapters.resources import ONE_THREAD
 from forecaster.errors import ForecasterError
 
 INTERRUPTED = 130
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None, environment: Environment | None = No
     if arguments.command is None:
         root.print_help(sys.stderr)
         return 2
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
     try:
         code: int = import_module(f"forecaster.commands.{arguments.command}").run(arguments)
         sys.stdout.flush()
@@ -152,7 +155,7 @@ def _config_argument(own: ArgumentParser, environment: Environment) -> None:
 
 def _demo(own: ArgumentParser, _: Environment) -> None:
     own.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: run until Ctrl-C)")
-    own.add_argument("--homes", type=int, default=20, metavar="N", help="how many homes, 1 to 20 (default: 20)")
+    own.add_argument("--homes", type=int, default=8, metavar="N", help="how many homes, 1 to 20 (default: 8)")
     own.add_argument(
         "--http", type=int, default=0, metavar="PORT", help="port of the HTTP server (default: a free one)"
     )
@@ -220,6 +223,8 @@ def _publish(own: ArgumentParser, environment: Environment) -> None:
         help="with {stream}, {value}, {time} or {ms}; 'bare' for the number alone (default: %(default)s)",
     )
     own.add_argument("--speed", default="3600x", help="times faster than it happened, or 'max' (default: %(default)s)")
+    versions = ("auto", "5", "3.1.1")
+    own.add_argument("--mqtt-version", choices=versions, default="auto", help="(default: %(default)s)")
     own.add_argument("--from", dest="since", metavar="TIME", help="skip readings before this time (RFC 3339)")
     own.add_argument("--until", metavar="TIME", help="skip readings from this time on")
     own.add_argument("--streams", type=int, metavar="N", help="only the first N streams")

@@ -29,6 +29,7 @@ from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.history import needed
 from forecaster.pipeline.encode import VERSION, schema_payload, schema_topic
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Clock, Progress
@@ -201,8 +202,6 @@ class Daemon:
 
     def _train(self, group: Group) -> None:
         """Train a group in a process of its own, unless there is too little to learn from."""
-        from forecaster.nets.fit import needed
-
         if self.engine.observed(group.name) < needed(group):
             return
         self._loop.call(self._flush).result().result()

@@ -7,6 +7,9 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
+"""Environment read by the numeric libraries as they are loaded: more threads would spin on each other's cores."""
+
 
 def cpu_cores(cgroups: Path = CGROUPS) -> float:
     """Cores this process may use, as given by affinity and by the quota of its control group (version 2 or 1)."""

@@ -20,13 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from forecaster.adapters.resources import ONE_THREAD
 from forecaster.ports import Card, ModelRegistry, Outcome, Progress
 from forecaster.settings import Group
 
 log = logging.getLogger(__name__)
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
-"""Read by the numeric libraries as they are loaded: more threads would take the engine's core and spin on it."""
 
 LAST_LINES = 15
 

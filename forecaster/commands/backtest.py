@@ -79,7 +79,7 @@ def _first_origin(steps: Columns, origins: int | None) -> int:
 
 def _champion(settings: Settings, group: Group) -> Callable[[Dataset], Predictor | None]:
     from forecaster.adapters.registry import FileModelRegistry
-    from forecaster.runtime.models import Models
+    from forecaster.runtime.models import Models  # imports torch
 
     return lambda _: Models(FileModelRegistry(settings.data / "models")).best(group)
 

@@ -141,6 +141,7 @@ def _session(arguments: Namespace) -> Mqtt:
         username=arguments.username,
         password=password,
         ca_file=arguments.ca_file,
+        version=arguments.mqtt_version,
     )
 
 

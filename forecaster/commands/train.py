@@ -27,8 +27,8 @@ from rich.table import Table
 from rich.text import Text
 
 from forecaster.adapters.registry import FileModelRegistry
+from forecaster.adapters.resources import ONE_THREAD
 from forecaster.adapters.sqlite_history import SqliteHistory
-from forecaster.adapters.trainer import ONE_THREAD
 from forecaster.commands.chosen import chosen_group
 from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed

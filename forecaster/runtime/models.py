@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from forecaster.errors import ModelError
+from forecaster.nets.predictor import NetworkPredictor
 from forecaster.ports import Card, ModelRegistry, Predictor
 from forecaster.settings import Group
 
@@ -20,8 +21,6 @@ class Models:
 
     def find(self, group: Group, version: str) -> Predictor | None:
         """The model of that version; None, said in the log, when it cannot be used."""
-        from forecaster.nets.predictor import NetworkPredictor  # torch takes seconds; a start without models does not
-
         try:
             weights, card = self._registry.load(group.name, version)
             return NetworkPredictor.from_weights(weights, card.shape, group, version)

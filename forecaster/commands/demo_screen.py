@@ -1,0 +1,195 @@
+"""What a person sees of the demo: a panel that changes, or a line now and then where no person watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from forecaster.commands.plot import sparkline
+from forecaster.commands.scrape import Numbers
+
+SHADE = "grey50"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The demo at one moment.
+
+    Attributes
+    ----------
+    forecast
+        Stream, and what was measured in the day before and is expected for the day ahead; None before the first.
+    origin
+        Of the newest forecast, RFC 3339; empty before the first.
+    total
+        Readings there are to replay.
+    """
+
+    numbers: Numbers
+    forecast: tuple[str, list[float], list[float]] | None
+    origin: str
+    total: int
+    homes: int
+    horizon: int
+    where: str
+    topics: str
+    zone: str
+
+    @property
+    def readings(self) -> int:
+        """Readings taken so far."""
+        return int(self.numbers.total("forecaster_samples_accepted_total"))
+
+    @property
+    def forecasts(self) -> int:
+        """Forecasts made so far."""
+        return int(self.numbers.total("forecaster_forecasts_published_total"))
+
+    @property
+    def model(self) -> str:
+        """Version in service."""
+        return next(iter(self.numbers.by("forecaster_model_info", "version")), "seasonal_naive")
+
+    @property
+    def training(self) -> float:
+        """Fraction of the training that runs; 0 when none does."""
+        return self.numbers.total("forecaster_training_progress_ratio")
+
+    @property
+    def errors(self) -> tuple[float, float] | None:
+        """Rolling mean absolute error of what was published, and of seasonal naive; None before a day is scored."""
+        mae = self.numbers.by("forecaster_forecast_mae", "leads")
+        skill = self.numbers.by("forecaster_forecast_skill_ratio", "leads")
+        weight = self.numbers.by("forecaster_forecasts_verified_total", "leads")
+        leads = [lead for lead in mae if lead in skill and weight.get(lead, 0) > 0 and skill[lead] < 1]
+        total = sum(weight[lead] for lead in leads)
+        if not total:
+            return None
+        ours = sum(weight[lead] * mae[lead] for lead in leads) / total
+        naive = sum(weight[lead] * mae[lead] / (1 - skill[lead]) for lead in leads) / total
+        return ours, naive
+
+    @property
+    def coverage(self) -> float | None:
+        """Fraction of truths inside the 80 % range, over the leads; None before a day is scored."""
+        inside = [
+            value
+            for key, value in self.numbers.by("forecaster_interval_coverage_ratio", "level").items()
+            if key == "0.8"
+        ]
+        return inside[0] if inside else None
+
+
+def line(look: Look) -> str:
+    """One line for a log."""
+    said = f"readings={look.readings} steps={look.numbers.total('forecaster_steps_closed_total'):.0f}"
+    said += f" forecasts={look.forecasts} model={look.model} origin={look.origin or '-'}"
+    if look.training:
+        said += f" training={look.training:.0%}"
+    if look.errors:
+        ours, naive = look.errors
+        said += f" mae={ours:.3f} naive={naive:.3f} better_by={1 - ours / naive:.0%}"
+    return said
+
+
+def panel(look: Look) -> RenderableType:
+    """The live view."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style=SHADE, no_wrap=True)
+    rows.add_column()
+    rows.add_row("time", _time(look))
+    rows.add_row("in, out", _counts(look))
+    rows.add_row("model", _model(look))
+    rows.add_row("error", _error(look))
+    if look.forecast:
+        rows.add_row(*_forecast(*look.forecast))
+    rows.add_row("", "")
+    rows.add_row("open", Text(look.where, style="underline"))
+    rows.add_row("listen", Text(look.topics))
+    title = f"[bold]forecaster[/] · {look.homes} real homes, hourly electricity, replayed over MQTT"
+    return Panel(rows, title=title, title_align="left", border_style="blue", padding=(1, 2), subtitle="Ctrl-C stops")
+
+
+def _time(look: Look) -> RenderableType:
+    if not look.origin:
+        return Text("waiting for the first hour", style=SHADE)
+    moment = datetime.fromisoformat(look.origin).astimezone(ZoneInfo(look.zone))
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(f"{moment:%a %d %b %Y %H:00}", ProgressBar(total=look.total, completed=look.readings, width=30))
+    return bar
+
+
+def _counts(look: Look) -> Text:
+    steps = int(look.numbers.total("forecaster_steps_closed_total"))
+    return Text.assemble(
+        (f"{look.readings:,}", "bold"), " readings   ", (f"{steps:,}", "bold"), " steps closed   ",
+        (f"{look.forecasts:,}", "bold"), f" forecasts of {look.horizon} hours",
+    )  # fmt: skip
+
+
+def _model(look: Look) -> RenderableType:
+    if look.model == "seasonal_naive":
+        name = Text("none yet: seasonal naive (the same hour yesterday)", style="yellow")
+    else:
+        name = Text.assemble(("recurrent network ", ""), (look.model, "bold green"))
+    if not look.training:
+        return name
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(name, Text("training the next", style=SHADE), ProgressBar(total=1.0, completed=look.training, width=16))
+    return bar
+
+
+def _error(look: Look) -> Text:
+    if look.errors is None:
+        return Text("not yet: forecasts are scored when their hours have come", style=SHADE)
+    ours, naive = look.errors
+    better = 1 - ours / naive
+    said = Text.assemble((f"{ours:.3f}", "bold"), f" kWh per hour   seasonal naive {naive:.3f}   ")
+    said.append(
+        f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0.01 else "yellow"
+    )
+    if look.coverage is not None:
+        said.append(f"   80 % range holds {look.coverage:.0%}", SHADE)
+    return said
+
+
+def _forecast(stream: str, past: list[float], ahead: list[float]) -> tuple[str, RenderableType]:
+    drawn = sparkline([*past, *ahead])
+    return stream, Group(
+        Text.assemble(
+            (drawn[: len(past)], ""),
+            (" ┊ ", SHADE),
+            (drawn[len(past) :], "bold blue"),
+            ("   the day before ┊ the day ahead", SHADE),
+        )
+    )
+
+
+def summary(look: Look) -> RenderableType:
+    """What was seen, at the end."""
+    trainings = look.numbers.by("forecaster_training_runs_total", "outcome")
+    promoted, rejected = (int(trainings.get(outcome, 0)) for outcome in ("promoted", "rejected"))
+    steps = int(look.numbers.total("forecaster_steps_closed_total"))
+    said = Text.assemble(
+        ("seen  ", SHADE), f"{look.readings:,} readings of {look.homes} homes, {steps:,} hours closed, ",
+        f"{look.forecasts:,} forecasts of {look.horizon} hours published; ",
+        f"{promoted + rejected} networks trained, {promoted} put into service.",
+    )  # fmt: skip
+    if look.errors:
+        ours, naive = look.errors
+        said.append("\nerror ", SHADE)
+        said.append(f"{ours:.3f} kWh per hour over the last forecasts, seasonal naive {naive:.3f}: ")
+        better = 1 - ours / naive
+        said.append(
+            f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0 else "yellow"
+        )
+    said.append("\nnext  ", SHADE)
+    said.append("forecaster run configs/household.yaml")
+    return said
