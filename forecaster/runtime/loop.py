@@ -26,7 +26,15 @@ class Call:
     """A function to be run in the engine's thread, and who waits for it."""
 
     future: Future[Any]
-    run: Callable[[], None]
+    function: Callable[[], Any]
+
+    def run(self) -> None:
+        """Run it; an error, which is a bug, is told to who waits and then ends the thread."""
+        try:
+            self.future.set_result(self.function())
+        except BaseException as error:
+            self.future.set_exception(error)
+            raise
 
 
 class Loop:
@@ -71,10 +79,9 @@ class Loop:
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run a function in the engine's thread, between two units; cancelled when that thread has ended."""
         future: Future[T] = Future()
+        self._queue.put(Call(future, function))
         if self._ended:
-            future.cancel()
-        else:
-            self._queue.put(Call(future, lambda: future.set_result(function())))
+            self._cancel_calls()
         return future
 
     def stop(self) -> None:
@@ -92,11 +99,14 @@ class Loop:
                 pass
         finally:
             self._ended = True
-            with suppress(Empty):
-                while True:
-                    item = self._queue.get_nowait()
-                    if isinstance(item, Call):
-                        item.future.cancel()
+            self._cancel_calls()
+
+    def _cancel_calls(self) -> None:
+        with suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if isinstance(item, Call):
+                    item.future.cancel()
 
     def _turn(self) -> bool:
         """Take one thing from the queue, if one comes in time; False when it says to stop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -46,11 +47,19 @@ class Writer:
 
     def __init__(self, inbox: Inbox, journal: Journal, history: History, forward: Callable[[Unit], None]) -> None:
         self._inbox, self._journal, self._history, self._forward = inbox, journal, history, forward
-        self._writes: SimpleQueue[tuple[HistoryWrite | None, Future[None]]] = SimpleQueue()
+        self._writes: SimpleQueue[tuple[HistoryWrite | None, Future[None] | None]] = SimpleQueue()
         self._stop = Flag()
+        self._ended = False
 
     def run(self) -> None:
         """Work until stopped and drained; the body of the thread."""
+        try:
+            self._work()
+        finally:
+            self._ended = True
+            self._cancel_writes()
+
+    def _work(self) -> None:
         while True:
             stopping = self._stop.is_set()
             taken = self._inbox.take(UNIT, 0.0 if stopping else IDLE_S)
@@ -65,11 +74,16 @@ class Writer:
                 return
 
     def write(self, steps: list[HistoryWrite]) -> Future[None]:
-        """Queue steps for the history; the future is done when they, and all before them, are durable."""
-        for one in steps:
-            self._writes.put((one, Future()))
+        """Queue steps for the history; the future is done when they, and all before them, are durable.
+
+        It is cancelled when the writer ends before that.
+        """
         written: Future[None] = Future()
+        for one in steps:
+            self._writes.put((one, None))
         self._writes.put((None, written))
+        if self._ended:
+            self._cancel_writes()
         return written
 
     def stop(self) -> None:
@@ -89,7 +103,15 @@ class Writer:
                 partial(self._history.append, write.group, write.series, write.steps)
             ):
                 return
-            done.set_result(None)
+            if done is not None:
+                done.set_result(None)
+
+    def _cancel_writes(self) -> None:
+        with suppress(Empty):
+            while True:
+                _, done = self._writes.get_nowait()
+                if done is not None:
+                    done.cancel()
 
     def _insist(self, store: Callable[[], None]) -> bool:
         """Try until the disk takes it; False when we are stopping and it still does not."""
