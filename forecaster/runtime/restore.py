@@ -40,8 +40,9 @@ def restore(
     int
         Journal position of the last event in the state.
     """
-    start = position = begin(engine, settings, snapshots, journal, history, find_model)
-    for position, effects in replay(engine, settings, journal, find_model, start):
+    position = start = begin(engine, settings, snapshots, journal, history, find_model)
+    for reached, effects in replay(engine, settings, journal, find_model, start):
+        position = reached
         for effect in effects:
             if isinstance(effect, Closed):
                 keep(effect)
