@@ -22,8 +22,9 @@ from forecaster.nets.phases import look
 from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
-POOL_BYTES = 300_000_000
-"""Features kept in memory at a time; when all streams need more, a part of them is drawn again and again."""
+POOL_BYTES = 200_000_000
+PASSES = 2
+"""Features kept in memory at a time; when all streams need more, a part is drawn, passed over so often, and another."""
 
 ROWS = 32
 CHUNK = 24
@@ -85,33 +86,38 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
 
 
 def pool(strip: Strip, shape: Shape, usual: Usual) -> Pool:
-    """Everything there is to learn from a strip."""
+    """Everything there is to learn from a strip, made stream by stream so that little else is in memory."""
+    parts = [lesson(strip._replace(values=row[None]), shape, usual) for row in strip.values]
+    inputs, leads, candidates, present, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return Pool(
+        seen=View(inputs, leads, candidates, present),
+        target=target,
+        observed=observed,
+        useful=observed.any(-1).nonzero().numpy(),
+    )
+
+
+def lesson(strip: Strip, shape: Shape, usual: Usual) -> tuple[Tensor, ...]:
+    """The fields of a view, and the target and its mask beside them."""
     features = extract(strip, shape, usual)
     origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)
     truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T, H)
     truth = (truth - features.location[..., None]) / features.scale[..., None]
     observed = np.isfinite(truth) & features.known[..., None]
-    return Pool(
-        seen=view(features),
-        target=torch.from_numpy(truth.astype(np.float32)),
-        observed=torch.from_numpy(observed),
-        useful=np.argwhere(observed.any(-1)),
-    )
+    return (*view(features), torch.from_numpy(truth.astype(np.float32)), torch.from_numpy(observed))
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
     """Pools for ever: all streams if they fit in memory (made once), else a new draw of as many as do."""
     streams = len(strip.values)
-    trial = pool(Strip(strip.values[:1], strip.calendar, strip.shift), shape, usual)
-    size = sum(tensor.nbytes for tensor in (*trial.seen, trial.target, trial.observed))
-    room = max(1, POOL_BYTES // size)
-    everything = pool(strip, shape, usual) if room >= streams else None
+    trial = lesson(strip._replace(values=strip.values[:1]), shape, usual)
+    room = max(1, POOL_BYTES // sum(tensor.nbytes for tensor in trial))
     while True:
-        if everything is not None:
-            yield everything
-            continue
-        drawn = random.choice(streams, room, replace=False)
-        yield pool(Strip(strip.values[drawn], strip.calendar, strip.shift), shape, usual)
+        drawn = np.arange(streams) if room >= streams else random.choice(streams, room, replace=False)
+        made = pool(strip._replace(values=strip.values[drawn]), shape, usual)
+        while room >= streams:
+            yield made
+        yield from [made] * PASSES
 
 
 def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:

@@ -8,7 +8,8 @@ from math import ceil, cos, pi
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools, whole
@@ -19,10 +20,10 @@ from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits
 from forecaster.nets.score import judge, score
-from forecaster.nets.shape import Shape, shape_of, to_json
+from forecaster.nets.shape import shape_of, to_json
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
-from forecaster.settings import Group
+from forecaster.settings import Group, Training
 
 RATE = 6e-3
 WEIGHT_DECAY = 1e-2
@@ -30,7 +31,7 @@ CLIP = 1.0
 AVERAGING = 0.99
 """Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
 
-FEWEST, MOST, PASSES = 400, 12_000, 40
+FEWEST, MOST, PASSES = 400, 12_000, 25
 """Updates: at least, at most, and passes over the history in between."""
 
 REPORT = 20
@@ -110,7 +111,7 @@ def train(
         if warm_weights is not None and warm:
             load(network, warm_weights)
         strip = whole(dataset, shape.horizon, shape.lookback, until)
-        updates = fit(network, strip, shape, group, elapsed_s, progress, warm=warm)
+        updates = fit(network, strip, group.training, elapsed_s, progress, warm=warm)
 
     rivals: dict[str, Predictor] = {
         "challenger": NetworkPredictor(network, group, version),
@@ -142,31 +143,31 @@ def usual(values: Array) -> Usual:
 def fit(
     network: Network,
     strip: Strip,
-    shape: Shape,
-    group: Group,
+    training: Training,
     elapsed_s: Callable[[], float],
     progress: Callable[[Progress], None],
     *,
     warm: bool,
 ) -> int:
-    """Make the pinball loss small on a strip; leaves the averaged weights in the network. The number of updates."""
-    random = np.random.default_rng(group.training.seed)
-    levels = torch.tensor(shape.levels)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
-    average = Average(network)
+    """Make the pinball loss small on a strip; leaves the averaged weights in the network. The number of updates.
+
+    The learning rate follows what is done of the planned updates or of the time, whichever is further.
+    """
+    levels = torch.tensor(network.shape.levels)
+    highest = RATE * (0.3 if warm else 1.0)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+    average = AveragedModel(network, avg_fn=averaged)
     planned = plan(strip)
-    budget_s = group.training.budget_s
     began_s = elapsed_s()
-    state = network.recurrent.initial_state(ROWS)
     loss, updates = 0.0, 0
+    state = network.recurrent.initial_state(ROWS)
     network.train()
-    for batch in endless(strip, shape, network.usual, random):
+    for batch in endless(strip, network, np.random.default_rng(training.seed)):
         spent_s = elapsed_s() - began_s
-        done = max(updates / planned, spent_s / max(budget_s - began_s, 1e-9))
+        done = max(updates / planned, spent_s / max(training.budget_s - began_s, 1e-9))
         if done >= 1:
             break
-        for settings in optimizer.param_groups:
-            settings["lr"] = RATE * one_cycle(done) * (0.3 if warm else 1.0)
+        optimizer.param_groups[0]["lr"] = highest * one_cycle(done)
         state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
         quantiles, state = network(batch.seen, state, batch.every)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
@@ -174,12 +175,12 @@ def fit(
         torch.autograd.backward(error)
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         optimizer.step()
-        average.add(network, updates)
+        average.update_parameters(network)
         updates += 1
         loss = error.item() if updates == 1 else 0.95 * loss + 0.05 * error.item()
         if updates % REPORT == 0:
             progress(Progress(fraction=done, loss=loss, seconds_left=spent_s * (1 - done) / done, note="training"))
-    average.put(network)
+    network.load_state_dict(average.module.state_dict())
     network.eval()
     return updates
 
@@ -200,31 +201,18 @@ def one_cycle(done: float) -> float:
     return max(done / 0.1, 0.04) if done < 0.1 else 0.5 * (1 + cos(pi * (done - 0.1) / 0.9)) + 1e-3
 
 
-def endless(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Batch]:
+def endless(strip: Strip, network: Network, random: np.random.Generator) -> Iterator[Batch]:
     """Batches for as long as they are asked for."""
-    for pool in pools(strip, shape, usual, random):
+    for pool in pools(strip, network.shape, network.usual, random):
         yield from batches(pool, random)
 
 
-class Average:
-    """Exponential moving average of the weights: the middle of the last hundred, steadier than the last.
+def averaged(mean: Tensor, newest: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential moving average of the weights, steadier than the last; while young it soon forgets the start.
 
     References
     ----------
     Polyak & Juditsky (1992), "Acceleration of Stochastic Approximation by Averaging", SIAM J. Control Optim. 30(4).
     """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.weights = [weight.detach().clone() for weight in network.parameters()]
-
-    @torch.no_grad()
-    def add(self, network: nn.Module, updates: int) -> None:
-        """Take in the newest weights; young averages forget faster, so the random start is soon gone."""
-        keep = min(AVERAGING, (1 + updates) / (10 + updates))
-        torch._foreach_lerp_(self.weights, list(network.parameters()), 1 - keep)
-
-    @torch.no_grad()
-    def put(self, network: nn.Module) -> None:
-        """Replace the weights of the network by their average."""
-        for weight, mean in zip(network.parameters(), self.weights, strict=True):
-            weight.copy_(mean)
+    keep = min(AVERAGING, (1 + int(count)) / (10 + int(count)))
+    return torch.lerp(mean, newest, 1 - keep)

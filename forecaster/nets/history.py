@@ -22,8 +22,12 @@ def enough(dataset: Dataset, group: Group) -> bool:
     return bool(np.isfinite(dataset.values[:, 0]).sum(-1).max(initial=0) >= needed(group))
 
 
+LONGEST_TAIL = 1000
+"""Steps held out at most: enough to tell two models apart."""
+
+
 def tail_of(dataset: Dataset, group: Group) -> int:
-    """First step of the tail that is held out: a tenth of the history, at least a horizon."""
+    """First step of the tail that is held out: a tenth of the history, at least a horizon, at most 1000 steps."""
     observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
     first, last = int(observed[0]), int(observed[-1]) + 1
-    return last - max(group.horizon, (last - first) // 10)
+    return last - max(group.horizon, min((last - first) // 10, LONGEST_TAIL))

@@ -89,8 +89,9 @@ class Network(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
+        gaps = self.head.out_features - len(bell) + 1
         with torch.no_grad():
-            self.head.bias[1 - len(bell) :] = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
+            self.head.bias[gaps:] = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
 
     @property
     def usual(self) -> Usual:

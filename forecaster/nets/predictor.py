@@ -75,7 +75,7 @@ class NetworkPredictor:
             )
             features = extract(strip_of(part), self.network.shape, self.network.usual)
             with torch.inference_mode():
-                scaled, moved = self.network(view(features), torch.from_numpy(state[rows]))
+                scaled, moved = self.network(view(features), torch.tensor(state[rows], dtype=torch.float32))
             quantiles[rows] = clip(unscaled(scaled.numpy(), features)[:, 0], self.bounds)
             after[rows] = moved.numpy()
         return after, quantiles

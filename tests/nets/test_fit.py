@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -155,19 +156,19 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
 
 
 def test_memory_is_bounded_by_drawing_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When not all streams fit, pools of a few are drawn, and in time all are seen."""
+    """When not all streams fit, pools of a few are drawn, used twice, and drawn again."""
     group = hourly_group()
     shape = shape_of(group, 2)
     strip = batches.whole(dataset(homes(20, 100), group), group.horizon, group.lookback, 100)
     usual = fit.usual(strip.values)
-    one = batches.pool(strip._replace(values=strip.values[:1]), shape, usual)
-    size = sum(tensor.nbytes for tensor in (*one.seen, one.target, one.observed))
-    monkeypatch.setattr(batches, "POOL_BYTES", 4 * size)
+    one = batches.lesson(strip._replace(values=strip.values[:1]), shape, usual)
+    monkeypatch.setattr(batches, "POOL_BYTES", 4 * sum(tensor.nbytes for tensor in one))
 
-    drawn = batches.pools(strip, shape, usual, np.random.default_rng(0))
-    sizes = [len(next(drawn).target) for _ in range(3)]
+    drawn = list(islice(batches.pools(strip, shape, usual, np.random.default_rng(0)), 4))
 
-    assert sizes == [4, 4, 4]
+    assert [len(pool.target) for pool in drawn] == [4, 4, 4, 4]
+    assert drawn[0] is drawn[1]
+    assert not torch.equal(drawn[1].target, drawn[2].target)
 
 
 def test_rows_go_on_chunk_by_chunk() -> None:

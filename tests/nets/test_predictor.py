@@ -61,7 +61,7 @@ def a_world(group: Group, steps: int = 120) -> Dataset:
         hourly_group(
             network=Network(cell="lstm", layers=2, hidden=5), seasons=(12, 24), levels=(0.025, 0.5, 0.9, 0.99)
         ),
-        hourly_group(network=Network(cell="elman", hidden=5), seasons=(), lookback=10),
+        hourly_group(network=Network(cell="elman", hidden=5), seasons=(), lookback=10, levels=(0.5,)),
         hourly_group(roles=("target", "past", "future", "static")),
         hourly_group(roles=("target", "past", "future", "static"), own_past=False),
     ],
