@@ -10,7 +10,7 @@ from servers import eventually
 
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.pipeline.engine import Engine
-from forecaster.records import Closed, Effect, Event, Message, Tick
+from forecaster.records import Accepted, Closed, Effect, Event, Message, Tick
 from forecaster.runtime import loop as loops
 from forecaster.runtime.inbox import Inbox
 from forecaster.runtime.loop import Loop
@@ -63,6 +63,20 @@ def test_effects_are_carried_out_and_the_position_follows() -> None:
     room.drain()
     assert room.loop.position == 3
     assert room.closed() == [at("11:00")]
+
+
+def test_units_that_have_piled_up_are_handled_as_one() -> None:
+    """While the engine is busy the units behind it grow together; a call between two of them keeps its place."""
+    room = Room()
+    batches: list[list[Effect]] = []
+    room.loop = Loop(room.engine, room.inbox, room.clock, batches.append, room._round, position=0)
+    room.hear(power("12:10"))
+    room.hear(power("12:15"), power("12:20"))
+    seen = room.loop.call(lambda: (room.loop.position, len(batches)))
+    room.hear(power("12:25"))
+    room.drain()
+    assert seen.result(0) == (3, 1)
+    assert [[one.count for one in batch if isinstance(one, Accepted)] for batch in batches] == [[3], [1]]
 
 
 def test_a_step_that_is_due_is_closed_through_the_journal() -> None:
