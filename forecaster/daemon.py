@@ -105,7 +105,7 @@ class Daemon:
         self._history = SqliteHistory(settings.data / "history.db")
         self._snapshots = FileSnapshots(settings.data / "snapshots")
         registry = FileModelRegistry(settings.data / "models")
-        self._models = Models(registry)
+        self._models = Models(registry, self.metrics.inference)
         self._serving: dict[str, str | None] = {}
         self._trainer = ChildTrainer(command_line(config), registry)
         self._jobs = Jobs(self.metrics.job_failed, self.metrics.job_missed)
@@ -156,6 +156,9 @@ class Daemon:
         self._restored = True
         for group in settings.groups:
             self._serving[group.name] = self.engine.version(group.name)
+            self.metrics.model(group.name, self.engine.version(group.name))
+            if (trained_ms := self._models.last_trained_ms(group)) is not None:
+                self.metrics.trained(group.name, trained_ms / 1000)
             self._offer_model(group)
         self.broker.publish(schema_topic(settings.publish.prefix), schema_payload())
         for issued in self.engine.current():

@@ -36,6 +36,17 @@ class Step:
     count: int
     text: str
 
+    @property
+    def longest_s(self) -> int:
+        """Seconds it lasts, a month as if it had 31 days.
+
+        Examples
+        --------
+        >>> Step(unit="second", count=900, text="15m").longest_s, Step(unit="month", count=1, text="month").longest_s
+        (900, 2678400)
+        """
+        return self.count * {"second": 1, "day": 86_400, "week": 7 * 86_400, "month": 31 * 86_400}[self.unit]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -72,6 +72,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "steps_closed_total": Family("counter", "Steps closed, gaps and covariates too.", ("group",)),
     "streams": Family("gauge", "Streams by state.", ("group", "state")),
+    "step_seconds": Family("gauge", "Length of a step, of a month 31 days.", ("group",)),
     # forecasts
     "forecasts_published_total": Family("counter", "Forecasts issued, by what made them.", ("group", "model")),
     "forecast_age_seconds": Family("gauge", "Since the group last issued a forecast, or since start.", ("group",)),
@@ -225,7 +226,11 @@ class Metrics:
         if outcome != "skipped":
             self._histograms["training_duration_seconds"][group,].add(seconds)
         if outcome in ("promoted", "rejected"):
-            self._set("training_last_success_timestamp_seconds", self._now(), group)
+            self.trained(group, self._now())
+
+    def trained(self, group: str, at_s: float) -> None:
+        """Set when the newest model of a group was made, Unix time."""
+        self._set("training_last_success_timestamp_seconds", at_s, group)
 
     def snapshot(self, seconds: float) -> None:
         """Note a snapshot that was written."""
@@ -326,9 +331,10 @@ class Metrics:
         self._set("start_time_seconds", self._now())
         self._set("cpu_cores_available", cpu_cores())
         self._set("memory_limit_bytes", memory_limit_bytes())
-        for name in groups:
-            self.model(name, NAIVE)
-            self._issued[name] = self._now()
+        for group in self._settings.groups:
+            self.model(group.name, NAIVE)
+            self._issued[group.name] = self._now()
+            self._set("step_seconds", group.step.longest_s, group.name)
 
 
 def kind_of(model: str) -> str:

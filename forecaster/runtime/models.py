@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from forecaster.errors import ModelError
 from forecaster.nets.predictor import NetworkPredictor
 from forecaster.ports import Card, ModelRegistry, Predictor
+from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 log = logging.getLogger(__name__)
 
 
-class Models:
-    """Loads predictors from a registry."""
+class Timed:
+    """A predictor that tells how long each of its steps took, in seconds."""
 
-    def __init__(self, registry: ModelRegistry) -> None:
-        self._registry = registry
+    def __init__(self, predictor: Predictor, told: Callable[[float], None]) -> None:
+        self._predictor, self._told = predictor, told
+        self.version, self.warmup = predictor.version, predictor.warmup
+        self.initial_state = predictor.initial_state
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """As the predictor does; see :class:`forecaster.ports.Predictor`."""
+        began = time.perf_counter()
+        answer = self._predictor.step(state, inputs)
+        self._told(time.perf_counter() - began)
+        return answer
+
+
+class Models:
+    """Loads predictors from a registry.
+
+    Parameters
+    ----------
+    told
+        Told the group of a predictor and how long one of its steps took, in seconds.
+    """
+
+    def __init__(self, registry: ModelRegistry, told: Callable[[str, float], None] = lambda _group, _s: None) -> None:
+        self._registry, self._told = registry, told
 
     def find(self, group: Group, version: str) -> Predictor | None:
         """The model of that version; None, said in the log, when it cannot be used."""
         try:
             weights, card = self._registry.load(group.name, version)
-            return NetworkPredictor.from_weights(weights, card.shape, group, version)
+            network = NetworkPredictor.from_weights(weights, card.shape, group, version)
+            return Timed(network, partial(self._told, group.name))
         except ModelError as error:
             log.error("%s", error)
             return None

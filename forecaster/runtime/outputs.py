@@ -15,12 +15,10 @@ from forecaster.settings import Settings, Step
 
 log = logging.getLogger(__name__)
 
-STEP_S = {"second": 1, "day": 86_400, "week": 7 * 86_400, "month": 31 * 86_400}
-
 
 def expiry_s(step: Step) -> int:
     """How long a forecast is worth keeping: two steps, by then two newer ones are due; at least a minute."""
-    return max(60, 2 * step.count * STEP_S[step.unit])
+    return max(60, 2 * step.longest_s)
 
 
 class Outputs:

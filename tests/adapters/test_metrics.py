@@ -131,6 +131,21 @@ def test_one_model_serves_a_group() -> None:
     assert samples(told, "model_info") == {("gru", "home", "0007"): 1}
 
 
+def test_the_age_of_a_model_survives_a_restart() -> None:
+    """A service that starts with a model says when that was trained, not that it never trained."""
+    told = metrics()
+    assert samples(told, "training_last_success_timestamp_seconds") == {("home",): 0}
+
+    told.trained("home", 4_000.0)
+
+    assert samples(told, "training_last_success_timestamp_seconds") == {("home",): 4_000.0}
+
+
+def test_the_length_of_a_step_is_told() -> None:
+    """An alert that a forecast is stale counts in steps of the group."""
+    assert samples(metrics(), "step_seconds") == {("home",): HOME.step.longest_s}
+
+
 def test_trainings_snapshots_and_jobs() -> None:
     """A training that was skipped has no duration; one that made a model has a time of success."""
     told = metrics(now=5_000.0)
