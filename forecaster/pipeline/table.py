@@ -21,7 +21,8 @@ class Column(NamedTuple):
 class Table:
     """Named arrays over rows 0…count-1, with room to grow.
 
-    Doubling keeps the cost of a new row constant; rows beyond ``count`` always hold the empty value.
+    Doubling keeps the cost of a new row constant. The room beyond the last row is not written to, so that the system
+    need not give memory for it.
 
     Examples
     --------
@@ -29,7 +30,7 @@ class Table:
     >>> table.add(), table.add()
     (0, 1)
     >>> table["level"][1] = 3.0
-    >>> table.state()["level"].tolist()
+    >>> table["level"].tolist()
     [[nan, nan], [3.0, 3.0]]
     """
 
@@ -37,33 +38,38 @@ class Table:
         self.count = 0
         self._columns = dict(columns)
         self._capacity = capacity
-        self._arrays = {name: self._blank(column, capacity) for name, column in self._columns.items()}
+        self._room = {name: self._empty(column) for name, column in self._columns.items()}
+        self._arrays = {name: room[:0] for name, room in self._room.items()}
 
-    @staticmethod
-    def _blank(column: Column, rows: int) -> Array:
-        return np.full((rows, *column.shape), column.empty, column.dtype)
+    def _empty(self, column: Column) -> Array:
+        return np.empty((self._capacity, *column.shape), column.dtype)
 
     def __getitem__(self, name: str) -> Array:
-        """The whole array, capacity included; valid until the next :meth:`add`."""
+        """All rows of a column; valid until the next :meth:`add`."""
         return self._arrays[name]
 
     def add(self) -> int:
         """A new, empty row."""
-        if self.count == self._capacity:
+        row = self.count
+        if row == self._capacity:
             self._capacity *= 2
-            for name, column in self._columns.items():
-                more = self._blank(column, self._capacity - self.count)
-                self._arrays[name] = np.concatenate([self._arrays[name], more])
+            self._fill(self._arrays)
         self.count += 1
-        return self.count - 1
+        for name, column in self._columns.items():
+            self._room[name][row] = column.empty
+            self._arrays[name] = self._room[name][: self.count]
+        return row
 
-    def clear(self, name: str) -> None:
-        """Empty one column in every row."""
-        self._arrays[name][:] = self._columns[name].empty
+    def _fill(self, arrays: Mapping[str, Array]) -> None:
+        """Put rows into fresh room, one column after the other: at no time is there a second copy of all."""
+        for name, column in self._columns.items():
+            self._room[name] = self._empty(column)
+            self._room[name][: self.count] = arrays[name]
+            self._arrays[name] = self._room[name][: self.count]
 
     def state(self) -> dict[str, Array]:
         """Copies of all columns, the rows in use only."""
-        return {name: array[: self.count].copy() for name, array in self._arrays.items()}
+        return {name: array.copy() for name, array in self._arrays.items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave.
@@ -83,6 +89,4 @@ class Table:
                 raise ValueError(f"column {name}: {state[name].dtype}{state[name].shape[1:]} is not {column}")
         self.count = counts.pop()
         self._capacity = max(self.count, 16)
-        for name, column in self._columns.items():
-            spare = self._blank(column, self._capacity - self.count)
-            self._arrays[name] = np.concatenate([state[name], spare])
+        self._fill(state)

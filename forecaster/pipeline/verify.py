@@ -6,6 +6,9 @@
       17          a b c         for it 1 step before, 2 steps before, … H steps before
       18            d e f
       19              g h i     when 20 closes:  lead 1 said g, lead 2 said e, lead 3 said c
+
+Lead k waits for k steps, so its last k forecasts are kept, in a ring of k cells: a forecast takes the place of the one
+whose target has just closed. That is H (H + 1) / 2 cells a stream, half of all leads of the last H origins.
 """
 
 from __future__ import annotations
@@ -88,12 +91,13 @@ class Ledger:
         self._intervals = intervals(levels)
         self._buckets = [(first - 1, min(last, horizon)) for first, last in BUCKETS if first <= horizon]
         self._leads = np.arange(1, horizon + 1)
+        self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
+        cells = horizon * (horizon + 1) // 2
         self._decay = 1 - 1 / MEMORY
         self._table = Table(
             {
-                "origin": Column((horizon,), np.int64, np.iinfo(np.int64).min),  # whose forecast the ring holds
-                "issued": Column((horizon, horizon, len(levels)), np.float32, np.nan),  # origin, lead, level
-                "naive": Column((horizon, horizon), np.float32, np.nan),  # origin, lead
+                "origin": Column((horizon,), np.int64, np.iinfo(np.int64).min),  # the last H that had a forecast
+                "issued": Column((cells, len(levels) + 1), np.float32, np.nan),  # quantiles, then the naive median
                 "by_network": Column((horizon,), np.bool_, False),  # origin
                 "scored": Column((len(self._buckets),), np.int64, 0),
                 # weight, |error|, |error of naive|, pinball, |change over a season|, hits per interval
@@ -105,31 +109,30 @@ class Ledger:
         """Slot of a new stream."""
         return self._table.add()
 
+    def _cells(self, index: int) -> Array:
+        """Where each lead keeps what is forecast after step ``index``, and until then what is said for it; (H,)."""
+        return self._rings + index % self._leads
+
     def issue(self, slots: Array, index: int, quantiles: Array, naive: Array, by_network: Array) -> None:
         """Remember forecasts (B, H, Q), by the network or not (B,), and naive medians (B, H), made after ``index``."""
         at = index % self._horizon
         self._table["origin"][slots, at] = index
-        self._table["issued"][slots, at] = quantiles
-        self._table["naive"][slots, at] = naive
+        self._table["issued"][slots[:, None], self._cells(index)] = np.concatenate([quantiles, naive[..., None]], -1)
         self._table["by_network"][slots, at] = by_network
 
     def issued(self, slots: Array, index: int) -> tuple[Array, Array]:
         """Forecasts made at the end of step ``index``: quantiles (B, H, Q), and whether by the network (B,)."""
         at = index % self._horizon
-        quantiles = self._table["issued"][slots, at].astype(np.float64)
-        quantiles[self._table["origin"][slots, at] != index] = np.nan
-        return quantiles, self._table["by_network"][slots, at]
+        issued = self._table["issued"][slots[:, None], self._cells(index)].astype(np.float64)
+        issued[self._table["origin"][slots, at] != index] = np.nan
+        return issued[..., :-1], self._table["by_network"][slots, at]
 
     def said(self, slots: Array, index: int) -> tuple[Array, Array]:
         """What had been forecast for step ``index``, per lead: quantiles (B, H, Q), naive (B, H), NaN where nothing."""
-        origins = index - self._leads
-        at = origins % self._horizon
-        rows = slots[:, None]
-        there = self._table["origin"][rows, at] == origins
-        quantiles = self._table["issued"][rows, at, self._leads - 1].astype(np.float64)
-        naive = self._table["naive"][rows, at, self._leads - 1].astype(np.float64)
-        quantiles[~there], naive[~there] = np.nan, np.nan
-        return quantiles, naive
+        origins, rows = index - self._leads, slots[:, None]
+        issued = self._table["issued"][rows, self._cells(index)].astype(np.float64)
+        issued[self._table["origin"][rows, origins % self._horizon] != origins] = np.nan
+        return issued[..., :-1], issued[..., -1]
 
     def score(self, slots: Array, truth: Array, quantiles: Array, naive: Array, season_ago: Array) -> None:
         """Add the comparison of a truth (B,) with what was :meth:`said` for it to the rolling sums.
