@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
     ):
         models = Models(FileModelRegistry(settings.data / "models"))
         snapshots = FileSnapshots(settings.data / "snapshots")
-        start = begin(engine, settings, snapshots, journal, history, models.find, upto=arguments.after)
+        start, _ = begin(engine, settings, snapshots, journal, history, models.find, upto=arguments.after)
         for position, effects in replay(engine, settings, journal, models.find, start):
             for effect in effects:
                 if position > arguments.after and isinstance(effect, Issued) and effect.group in encoders:

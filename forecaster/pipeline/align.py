@@ -61,6 +61,7 @@ class Aligner:
         step_s = group.step.count if group.step.unit == "second" else 86_400
         self._open = min(64, ceil(group.lateness_s / step_s) + 8)
         self.clock = NEVER
+        self._resumed = NEVER  # up to here steps came from the history, whatever their readings say
         self._dirty: set[int] = set()
         self._table = Table(
             {
@@ -136,7 +137,7 @@ class Aligner:
             table["mark"][row] = max(table["mark"][row], self.clock)
             self._dirty.add(row)
         ends_cell = self._grid.index(time_ms - 1) if table["way"][row] == METER else cell
-        if ends_cell <= table["mark"][row] and not (newest_ms == NEVER and table["way"][row] in (METER, STATIC)):
+        if ends_cell <= table["mark"][row] and not self._is_start(row, ends_cell):
             return "late"
         if self._eager:
             passed = self._grid.index(time_ms - self._lateness_ms) - 1
@@ -160,6 +161,12 @@ class Aligner:
         table["recent_ms"][row, table["reading"][row] % RECENT] = time_ms
         table["reading"][row] += 1
         return None
+
+    def _is_start(self, row: int, cell: int) -> bool:
+        """A reading that says something although its cell is closed: where a meter starts, or what lasts."""
+        if self._table["way"][row] == METER:
+            return self._meters.unread(row) or cell <= self._resumed
+        return bool(self._table["way"][row] == STATIC and self.is_new(row))
 
     def _accept_meter(self, row: int, source: Source, time_ms: int, value: float) -> Reason | None:
         """Spread what a meter counted since its last reading over the cells that time covers.
@@ -213,14 +220,17 @@ class Aligner:
             table["closed"][row] = table["mark"][row] = max(self.clock, self._grid.index(now_ms) - 1)
         return int(table["mark"][row])
 
-    def resume(self, rows: Array, newest: int, seen: Array) -> None:
-        """Rows (B,) filled from stored steps: closed up to ``newest``, last observed in the cells ``seen`` (B,)."""
+    def resume(self, rows: Array, newest: int, seen: Array, values: Array) -> None:
+        """Rows (B,) filled from stored steps: closed up to ``newest``, last ``values`` (B,) in the cells ``seen``."""
         table = self._table
         table["closed"][rows] = table["mark"][rows] = newest
         table["seen"][rows] = seen
-        table["newest_ms"][rows] = self._grid.starts(seen)
+        # a meter counts on from the first reading it is shown again, though its step is stored
+        table["newest_ms"][rows] = np.where(table["way"][rows] == METER, NEVER + 1, self._grid.starts(seen))
+        table["newest"][rows] = values
         table["awake"][rows] = newest - seen <= self._lookback
         self.clock = max(self.clock, newest)
+        self._resumed = newest
 
     def settle(self) -> Iterator[tuple[int, Array, Array, list[int]]]:
         """Close what is due, oldest cell first.

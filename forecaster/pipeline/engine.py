@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -196,6 +197,13 @@ class Engine:
                 fresh.swap("", networks.get(name))
             self._groups[index] = fresh
         return misfits
+
+    def part(self, groups: Iterable[str]) -> Engine:
+        """An engine of some of the groups, the very same ones: what it handles, the others do not see."""
+        chosen = [self._index[name] for name in groups]
+        part = Engine(replace(self._settings, groups=tuple(self._settings.groups[i] for i in chosen)), self._naive)
+        part._groups = [self._groups[index] for index in chosen]
+        return part
 
     def load(self, group: str, history: Panel) -> None:
         """Fill an empty group from stored steps."""

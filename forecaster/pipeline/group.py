@@ -234,7 +234,11 @@ class GroupState:
     def load(self, history: Panel) -> None:
         """Fill the windows of a fresh object from stored steps, for a start without a snapshot that fits."""
         last = history.first + history.values.shape[1] - 1
-        added = [(self.add(series), values) for series, values in zip(history.series, history.values, strict=True)]
+        known = [
+            (self._streams.known_as(series), values)
+            for series, values in zip(history.series, history.values, strict=True)
+        ]
+        added = [(self.add(series), values) for series, values in known if series is not None]
         rows = np.array([row for row, _ in added if row is not None], np.int64)
         if not rows.size or last < history.first:
             return
@@ -243,7 +247,7 @@ class GroupState:
             self._window.push(rows, index, values[:, index - history.first])
         observed = ~np.isnan(values)
         seen = np.where(observed.any(1), last - observed[:, ::-1].argmax(1), history.first)
-        self.aligner.resume(rows, last, seen)
+        self.aligner.resume(rows, last, seen, values[np.arange(len(rows)), seen - history.first])
         slots = self._streams.slots(rows)
         self._carried["through"][slots[slots >= 0]] = last
         self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
@@ -292,7 +296,13 @@ class GroupState:
         }
         arrays = {f"{part}.{name}": array for part, found in parts.items() for name, array in found.items()}
         series = [[one.name, one.source, one.labels] for one in self._streams.series]
-        return arrays, {"series": series, "version": self.version, "fingerprint": self.settings.fingerprint}
+        model = self._network.version if self._network else None
+        return arrays, {"series": series, "model": model, "settings": self._fitting()}
+
+    def _fitting(self) -> list[object]:
+        """What a state depends on: with any of it changed, it is of no use."""
+        sources = [[one.topic, one.name, one.value, one.kind, one.aggregate, one.role] for one in self.settings.sources]
+        return [self.settings.fingerprint, sources]
 
     def restore(self, arrays: Mapping[str, Array], meta: Mapping[str, object], network: Predictor | None) -> None:
         """Take over what :meth:`state` gave, forecasting with ``network`` (None: naive) from here on.
@@ -302,12 +312,14 @@ class GroupState:
         ValueError
             When it does not fit these settings; this object is then of no further use.
         """
-        if meta["fingerprint"] != self.settings.fingerprint:
+        if meta["settings"] != self._fitting():
             raise ValueError("the settings of the group have changed")
         series = meta["series"]
         assert isinstance(series, list)
         for name, source, labels in series:
-            self.add(Series(name=name, source=source, labels=tuple((key, value) for key, value in labels)))
+            one = Series(name=name, source=source, labels=tuple((key, value) for key, value in labels))
+            if self.add(one) is None:
+                raise ValueError("it has more streams than max_streams allows now")
         parts: dict[str, dict[str, Array]] = {}
         for key, array in arrays.items():
             part, name = key.split(".", 1)
@@ -317,7 +329,7 @@ class GroupState:
         self._ledger.restore(parts["ledger"])
         self._carried.restore(parts["carried"])
         self._network = network
-        if self.version == meta["version"]:
+        if meta["model"] == (network.version if network else None):
             self._hidden = self._blank_hidden()
             self._hidden.restore(parts["hidden"])
         else:

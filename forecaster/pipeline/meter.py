@@ -37,6 +37,10 @@ class Meters:
         """A new row; rows run parallel to the aligner's."""
         self._table.add()
 
+    def unread(self, row: int) -> bool:
+        """No reading is known to count from; true after a start from stored steps, too."""
+        return bool(np.isnan(self._table["meter"][row]))
+
     def increase(
         self, row: int, time_ms: int, value: float, rollover: float | None
     ) -> tuple[float | None, int, Reason | None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
@@ -19,6 +20,24 @@ FindModel = Callable[[Group, str], Predictor | None]
 """The predictor of a group by version, or None when it can no longer be loaded."""
 
 
+NO_SNAPSHOT = "no snapshot"
+
+
+class Start(NamedTuple):
+    """Where a start begins.
+
+    Attributes
+    ----------
+    position
+        In the journal.
+    rebuilt
+        Something came from the history: worth a snapshot, for the journal alone cannot bring it back.
+    """
+
+    position: int
+    rebuilt: bool
+
+
 def restore(
     engine: Engine,
     settings: Settings,
@@ -27,7 +46,7 @@ def restore(
     history: History,
     find_model: FindModel,
     keep: Callable[[Closed], None],
-) -> int:
+) -> Start:
     """Bring an engine to where the last one stopped or was killed; nothing is published meanwhile.
 
     Parameters
@@ -37,17 +56,16 @@ def restore(
 
     Returns
     -------
-    int
-        Journal position of the last event in the state.
+    Start
+        With the journal position of the last event in the state.
     """
-    position = start = begin(engine, settings, snapshots, journal, history, find_model)
+    start, rebuilt = begin(engine, settings, snapshots, journal, history, find_model, keep=keep)
+    position = start
     for reached, effects in replay(engine, settings, journal, find_model, start):
         position = reached
-        for effect in effects:
-            if isinstance(effect, Closed):
-                keep(effect)
+        _keep_steps(effects, keep)
     log.info("state restored position=%d replayed=%d", position, position - start)
-    return position
+    return Start(position, rebuilt)
 
 
 def begin(
@@ -58,7 +76,8 @@ def begin(
     history: History,
     find_model: FindModel,
     upto: int | None = None,
-) -> int:
+    keep: Callable[[Closed], None] = lambda _: None,
+) -> Start:
     """Fill a fresh engine from the newest usable snapshot; groups it does not fit get their steps from the history.
 
     Parameters
@@ -68,23 +87,36 @@ def begin(
 
     Returns
     -------
-    int
-        Journal position of the state; 0 when there is no such snapshot.
+    Start
+        With the journal position of the state; 0 when there is no such snapshot.
     """
     position, lost = _from_snapshot(engine, settings, snapshots, journal, find_model, upto)
-    complete = next((last - len(events) for last, events in journal.read(0)), 0) == 0
-    if position == 0 and complete:
-        return 0  # the journal tells everything from the beginning
+    first = next((last - len(events) for last, events in journal.read(0)), None)
+    if first == 0 and set(lost.values()) == {NO_SNAPSHOT}:
+        return Start(0, False)  # the journal tells everything from the beginning
     before_ms = None if upto is None else _first_ms(journal, position)
+    rebuilt = position > journal.last()
     for name, reason in lost.items():
         group = settings.group(name)
         series, steps = history.read(name)
-        known = panel(
-            series, steps if before_ms is None else _before(steps, before_ms), Grid(group.step, group.timezone)
-        )
-        engine.load(name, known)
-        log.info("state from history group=%s steps=%d reason=%s", name, known.values.shape[1], reason)
-    return position
+        steps = steps if before_ms is None else _before(steps, before_ms)
+        if len(steps.start_ms):
+            known = panel(series, steps, Grid(group.step, group.timezone))
+            engine.load(name, known)
+            log.info("state from history group=%s steps=%d reason=%s", name, known.values.shape[1], reason)
+            rebuilt = True
+    if lost and 0 < position <= journal.last():
+        _catch_up(engine.part(lost), journal, position, keep)
+    return Start(min(position, journal.last()), rebuilt)
+
+
+def _catch_up(engine: Engine, journal: Journal, upto: int, keep: Callable[[Closed], None]) -> None:
+    """Show groups that were filled from the history what the journal still has: readings of the open steps, meters."""
+    for last, events in journal.read(0):
+        if last - len(events) >= upto:
+            return
+        known = [event for event in events[: len(events) - max(0, last - upto)] if not isinstance(event, ModelReady)]
+        _keep_steps(engine.handle(known), keep)
 
 
 def replay(
@@ -105,9 +137,13 @@ def _from_snapshot(
     upto: int | None,
 ) -> tuple[int, dict[str, str]]:
     """Position of the newest usable snapshot (0: none), and the groups it does not restore, with the reason."""
+    reason, end = NO_SNAPSHOT, journal.last()
     for position, arrays, meta in snapshots.newest():
-        if position > journal.last():
-            log.warning("snapshot is newer than the journal, ignored position=%d journal=%d", position, journal.last())
+        if position > end and end == 0:
+            log.warning("the journal is gone, state is that of the last snapshot position=%d", position)
+        elif position > end:
+            log.warning("snapshot is newer than the journal, ignored position=%d journal=%d", position, end)
+            reason = "the snapshot is newer than the journal"
             continue
         if upto is not None and position > upto:
             continue
@@ -116,10 +152,11 @@ def _from_snapshot(
         networks = {
             group.name: model
             for group in settings.groups
-            if group.name in groups and (model := find_model(group, groups[group.name]["version"])) is not None
+            if (version := groups.get(group.name, {}).get("model")) is not None
+            and (model := find_model(group, version)) is not None
         }
         return position, engine.restore(arrays, meta, networks)
-    return 0, {group.name: "no snapshot" for group in settings.groups}
+    return 0, {group.name: reason for group in settings.groups}
 
 
 def _first_ms(journal: Journal, after: int) -> int:
@@ -143,3 +180,9 @@ def _with_model(event: Event, groups: dict[str, Group], find_model: FindModel) -
     if isinstance(event, ModelReady) and event.group in groups:
         return replace(event, predictor=find_model(groups[event.group], event.version))
     return event
+
+
+def _keep_steps(effects: Sequence[Effect], keep: Callable[[Closed], None]) -> None:
+    for effect in effects:
+        if isinstance(effect, Closed):
+            keep(effect)

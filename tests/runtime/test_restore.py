@@ -1,0 +1,306 @@
+"""A start: from snapshot and journal, from the journal alone, from the history, from whatever is left."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lives import HOUR_MS, Adder, Disk, Forecasts, Life, closed, forecasts
+
+from forecaster.ports import Predictor
+from forecaster.records import Event, Message, ModelReady, Tick
+from forecaster.settings import Group
+from forecaster.testing import MemoryJournal, a_group, a_source, at
+
+START_MS = at("00:00")
+GROUP = a_group()
+
+
+def power(hour: float, value: float, home: str = "a") -> Message:
+    return Message(f"home/{home}/power", f"{value:g}".encode(), START_MS + round(hour * HOUR_MS))
+
+
+def wave(first: int, last: int, homes: str = "a") -> list[Event]:
+    return [
+        power(hour + 0.5, 10 + np.sin(hour) + i, home) for hour in range(first, last) for i, home in enumerate(homes)
+    ]
+
+
+def house(time: str, value: float) -> Message:
+    return Message("house/b/power", f"{value:g}".encode(), at(time))
+
+
+def adder(_group: Group, version: str) -> Predictor | None:
+    return Adder(version)
+
+
+def same(found: Forecasts, expected: Forecasts) -> None:
+    assert found.keys() == expected.keys()
+    for key, quantiles in expected.items():
+        np.testing.assert_allclose(found[key], quantiles, rtol=1e-6, err_msg=str(key))
+
+
+def test_snapshot_and_journal_continue_an_unbroken_run() -> None:
+    """Hidden states, windows, open cells and outstanding forecasts included."""
+    unbroken, disk = Life(Disk(), GROUP, find_model=adder), Disk()
+    before, between = [*wave(0, 9), ModelReady("household", "0001", Adder())], wave(9, 14)
+    unbroken.live(*before, *between)
+    first = Life(disk, GROUP, find_model=adder)
+    first.live(*before)
+    first.snapshot()
+    first.live(*between)
+
+    second = Life(disk, GROUP, find_model=adder)
+    unbroken.effects.clear()
+    for life in (unbroken, second):
+        life.live(*wave(14, 17))
+
+    same(forecasts(second.effects), forecasts(unbroken.effects))
+    assert second.engine.version("household") == "0001"
+
+
+def test_the_newest_forecasts_are_published_again() -> None:
+    """The last of them may not have left the house."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 9, "ab"))
+    newest = {key: value for key, value in forecasts(first.effects).items() if key[1] == at("08:00")}
+    same(Life(disk, GROUP).current, newest)
+
+
+def test_a_complete_journal_needs_no_snapshot() -> None:
+    """Killed within its first minutes."""
+    disk, unbroken = Disk(), Life(Disk(), GROUP)
+    Life(disk, GROUP).live(*wave(0, 5))
+    second = Life(disk, GROUP)
+    unbroken.live(*wave(0, 5))
+    unbroken.effects.clear()
+    for life in (unbroken, second):
+        life.live(*wave(5, 7))
+    same(forecasts(second.effects), forecasts(unbroken.effects))
+
+
+def test_steps_closed_in_the_replay_reach_the_history() -> None:
+    """They may have been on their way when the process was killed."""
+    disk = Disk()
+    Life(disk, GROUP).live(*wave(0, 5))
+    second = Life(disk, GROUP)
+    second.flush()
+    assert list(second.stored("household")) == [("a", START_MS + hour * HOUR_MS) for hour in range(4)]
+
+
+def test_a_pruned_journal_is_helped_by_the_history() -> None:
+    """All snapshots broken: the windows come from the stored steps, the open step from the journal."""
+    disk, unbroken = Disk(), Life(Disk(), GROUP)
+    unbroken.live(*wave(0, 9))
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 5))
+    first.flush()
+    first.live(*wave(5, 9))
+    first.flush()
+    disk.journal.prune(5)
+
+    second = Life(disk, GROUP)
+    unbroken.effects.clear()
+    for life in (unbroken, second):
+        life.live(*wave(9, 12))
+    assert closed(second.effects) == closed(unbroken.effects)
+    same(forecasts(second.effects), forecasts(unbroken.effects))
+
+
+def test_a_journal_that_was_moved_away_leaves_the_snapshot() -> None:
+    """What the advice about a damaged journal leads to; and the crash after that loses nothing either."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 9))
+    first.snapshot()
+    disk.journal = MemoryJournal()
+
+    second = Life(disk, GROUP)
+    second.live(*wave(9, 11))
+    assert second.rebuilt
+    assert second.engine.observed("household") == 10
+    assert closed(second.effects)["a", at("08:00")] == pytest.approx(10 + np.sin(8), rel=1e-3)
+
+    second.flush()
+    third = Life(disk, GROUP)
+    assert third.rebuilt
+    assert third.engine.observed("household") == 10
+
+
+def test_lost_snapshots_and_journal_leave_the_history() -> None:
+    """Only history.db was kept, as after moving to another machine."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 9))
+    first.flush()
+    second = Life(Disk(history=disk.history), GROUP)
+    assert second.engine.observed("household") == 8
+    second.live(power(9.5, 4), power(10.5, 4))
+    assert closed(second.effects) == {("a", at("08:00")): pytest.approx(np.nan, nan_ok=True), ("a", at("09:00")): 4.0}
+
+
+def test_a_first_start_says_nothing_about_the_history(caplog: pytest.LogCaptureFixture) -> None:
+    """There is none, and nothing is wrong."""
+    with caplog.at_level(logging.INFO):
+        Life(Disk(), GROUP)
+    assert [record.getMessage() for record in caplog.records] == ["state restored position=0 replayed=0"]
+
+
+def test_a_snapshot_newer_than_the_journal_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
+    """The journal lost its end: positions would be given twice. The snapshot before it serves."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 5))
+    first.snapshot()
+    disk.snapshots.save(1000, *first.engine.state())
+    assert Life(disk, GROUP).position == 5
+    assert "snapshot is newer than the journal, ignored position=1000 journal=5" in caplog.messages
+
+
+def test_no_model_is_looked_for_where_naive_served() -> None:
+    """Seasonal naive is not in the registry; an error in the log of each start would frighten people."""
+    asked: list[str] = []
+
+    def ask(_group: Group, version: str) -> Predictor | None:
+        asked.append(version)
+        return None
+
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 5))
+    first.snapshot()
+    assert Life(disk, GROUP, find_model=ask).engine.version("household") == "seasonal_naive"
+    assert asked == []
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_without_its_model_a_group_is_served_by_naive(snapshot: bool) -> None:
+    """Until another one is offered; the forecast published again still says who made it."""
+    disk = Disk()
+    first = Life(disk, GROUP, find_model=adder)
+    first.live(*wave(0, 5), ModelReady("household", "0001", Adder()))
+    first.live(*wave(5, 7))
+    if snapshot:
+        first.snapshot()
+    second = Life(disk, GROUP)
+    second.live(*wave(7, 9))
+    assert second.engine.version("household") == "seasonal_naive"
+    assert forecasts(second.effects).keys() == {("a", at("07:00")), ("a", at("08:00"))}
+
+
+CHANGED = {
+    "horizon": a_group(horizon=5),
+    "levels": a_group(levels=(0.1, 0.5, 0.9)),
+    "lookback": a_group(lookback=20),
+    "seasons": a_group(seasons=(2,)),
+    "lateness": a_group(lateness_s=40_000.0),
+    "fewer streams": a_group(max_streams=1),
+    "kind": a_group(sources=(a_source(kind="amount", aggregate="sum"),)),
+    "aggregate": a_group(sources=(a_source(aggregate="max"),)),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED.keys())
+def test_a_group_whose_settings_changed_goes_on_from_its_history(changed: Group) -> None:
+    """The state does not fit any more; the stored steps do."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 9, "ab"))
+    first.snapshot()
+    first.live(*wave(9, 11, "ab"))
+    first.flush()
+
+    second = Life(disk, changed)
+    second.live(power(11.5, 1), power(11.6, 5), Tick(at("12:00") + 40_000_000))
+
+    assert second.engine.observed("household") >= 11
+    expected = {"kind": 6.0, "aggregate": 5.0}.get(next(key for key, one in CHANGED.items() if one is changed), 3.0)
+    assert closed(second.effects)["a", at("11:00")] == expected
+    for (_, _), quantiles in forecasts(second.effects).items():
+        assert quantiles.shape == (changed.horizon, len(changed.levels))
+
+
+def test_a_source_that_was_taken_away_is_left_behind() -> None:
+    """Its streams are no longer known; those of the others go on, whatever their number is now."""
+    one, two = a_source(), a_source(topic="house/{house}/power")
+    for left in (one, two):
+        disk = Disk()
+        both = Life(disk, a_group(sources=(one, two)))
+        both.live(*wave(0, 5), house("04:40", 7), house("05:40", 7))
+        both.snapshot()
+
+        second = Life(disk, a_group(sources=(left,)))
+        second.live(power(6.5, 3), house("06:40", 8), power(7.5, 3), house("07:40", 8))
+
+        stream, value, observed = ("a", 3.0, 6) if left is one else ("b", 8.0, 3)
+        assert closed(second.effects)[stream, at("06:00")] == value
+        assert second.engine.observed("household") == observed
+
+
+def test_a_meter_goes_on_counting_after_a_change_of_settings() -> None:
+    """The journal tells where it stood, so the step that was open does not lose its first minutes."""
+    meter = a_source(kind="meter", aggregate="sum")
+    disk = Disk()
+    first = Life(disk, a_group(sources=(meter,)))
+    readings = [power(quarter / 4 + 0.1, 1000 + quarter) for quarter in range(40)]
+    first.live(*readings[:20])
+    first.snapshot()
+    first.live(*readings[20:34])
+    first.flush()
+    second = Life(disk, a_group(sources=(meter,), horizon=2))
+    second.live(*readings[34:])
+    assert closed(second.effects)[("a", at("08:00"))] == pytest.approx(4.0)
+
+
+MOMENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 60), st.integers(-50, 50)), max_size=40)
+KILLS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(["", "flush", "snapshot"])), max_size=4)
+
+
+def events_of(moments: list[tuple[int, int, int]]) -> list[Event]:
+    """Messages of three homes, ticks and promotions, from (what, quarter of an hour, value), in time order."""
+    events: list[Event] = []
+    for what, quarter, value in sorted(moments, key=lambda moment: moment[1]):
+        match what:
+            case 3:
+                events.append(Tick(START_MS + quarter * HOUR_MS // 4))
+            case 4:
+                events.append(ModelReady("household", f"{abs(value):04d}", Adder(f"{abs(value):04d}")))
+            case home:
+                events.append(power(quarter / 4, value, "abc"[home]))
+    return events
+
+
+@settings(max_examples=60, deadline=None)
+@given(MOMENTS, KILLS)
+def test_killed_after_any_event_the_forecasts_are_those_of_an_unbroken_run(
+    moments: list[tuple[int, int, int]], kills: list[tuple[int, str]]
+) -> None:
+    """However often, with snapshots taken and the history flushed at any time before."""
+    events = events_of(moments)
+    unbroken, disk = Life(Disk(), GROUP, find_model=adder), Disk()
+    for event in events:
+        unbroken.live(event)
+    unbroken.flush()
+
+    found: Forecasts = {}
+    life = Life(disk, GROUP, find_model=adder)
+    saved = dict(kills)
+    for number, event in enumerate(events):
+        if number in saved:
+            if saved[number]:
+                getattr(life, saved[number])()
+            life = Life(disk, GROUP, find_model=adder)
+        before = len(life.effects)
+        life.live(event)
+        found |= forecasts(life.effects[before:])
+    life.flush()
+
+    same(found, forecasts(unbroken.effects))
+    expected = unbroken.stored("household")
+    assert life.stored("household").keys() == expected.keys()
+    np.testing.assert_array_equal(list(life.stored("household").values()), list(expected.values()))
+    np.testing.assert_array_equal(list(expected.values()), [expected[key] for key in life.stored("household")])
