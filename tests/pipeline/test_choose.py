@@ -1,0 +1,53 @@
+"""What is published is the candidate that has come true best, without dithering."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.pipeline.choose import BLEND, NAIVE, NETWORK, Choice
+
+SLOT = np.array([0])
+
+
+def a_choice() -> Choice:
+    choice = Choice(buckets=1, naives=2)
+    choice.add()
+    return choice
+
+
+def live(choice: Choice, network: float, naives: tuple[float, float], steps: int, seed: int = 0) -> list[int]:
+    """Choices over time, when candidates err with these deviations about a truth of noise."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for _ in range(steps):
+        truth = random.normal(size=1)
+        ours = truth + network * random.normal(size=1)
+        others = truth[:, None] + np.array([naives]) * random.normal(size=(1, 2))
+        choice.learn(SLOT, 0, ours, others, truth)
+        chosen.append(int(choice.chosen(SLOT)[0, 0]))
+    return chosen
+
+
+def test_a_network_worse_than_naive_is_not_published() -> None:
+    """It loses the stream, and wins it back when it has become better."""
+    choice = a_choice()
+    assert live(choice, network=3.0, naives=(1.0, 2.0), steps=200)[-1] == NAIVE
+    assert live(choice, network=0.1, naives=(1.0, 2.0), steps=1500)[-1] == NETWORK
+
+
+def test_errors_that_cancel_are_blended() -> None:
+    """Two forecasts as good as each other, with errors of their own: their mean is better than both."""
+    assert live(a_choice(), network=1.0, naives=(1.0, 5.0), steps=400)[-1] == BLEND
+
+
+def test_the_better_naive_is_the_opponent() -> None:
+    """Seasonal naive or climatology, whichever has come true better for the stream."""
+    choice = a_choice()
+    live(choice, network=1.0, naives=(2.0, 1.0), steps=200)
+    assert choice.best_naive(SLOT).tolist() == [[1]]
+
+
+def test_equals_do_not_take_turns() -> None:
+    """A change needs a clear lead."""
+    chosen = live(a_choice(), network=1.0, naives=(1.0, 5.0), steps=3000)
+    assert np.count_nonzero(np.diff(chosen[400:])) <= 2
