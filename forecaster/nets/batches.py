@@ -88,9 +88,9 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
 def pool(strip: Strip, shape: Shape, usual: Usual) -> Pool:
     """Everything there is to learn from a strip, made stream by stream so that little else is in memory."""
     parts = [lesson(strip._replace(values=row[None]), shape, usual) for row in strip.values]
-    inputs, leads, candidates, present, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    *seen, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return Pool(
-        seen=View(inputs, leads, candidates, present),
+        seen=View(*seen),
         target=target,
         observed=observed,
         useful=observed.any(-1).nonzero().numpy(),
@@ -120,6 +120,30 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
         yield from [made] * PASSES
 
 
+def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np.random.Generator) -> Batch:
+    """Some streams through the end of a strip, to be asked only for targets from step ``since`` on.
+
+    Parameters
+    ----------
+    since
+        Counted from the first origin of the strip. The streams begin some chunks earlier, to remember something.
+    """
+    drawn = random.permutation(len(strip.values))[:ROWS]
+    first = max(0, since - shape.warmup)
+    part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
+    inputs, *rest = lesson(part, shape, usual)
+    every = EVERY if inputs.shape[1] >= CHUNK else 1
+    asked = slice(every - 1, None, every)
+    step = torch.arange(first, first + inputs.shape[1])[:, None] + torch.arange(1, shape.horizon + 1)  # (T, H)
+    return Batch(
+        seen=View(inputs, *(tensor[:, asked] for tensor in rest[:-2])),
+        target=rest[-2][:, asked],
+        observed=(rest[-1] & (step >= since))[:, asked],
+        every=every,
+        fresh=True,
+    )
+
+
 def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
     """About one pass over a pool: rows that begin anywhere, cut into chunks in order of time.
 
@@ -136,9 +160,8 @@ def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
         for first in range(0, length, CHUNK):
             steps = torch.from_numpy(start[:, None] + np.arange(first, min(first + CHUNK, length)))  # (R, T)
             asked = steps[:, every - 1 :: every]  # (R, T')
-            leads, candidates, present = (tensor[stream, asked] for tensor in source.seen[1:])
             yield Batch(
-                seen=View(source.seen.inputs[stream, steps], leads, candidates, present),
+                seen=View(source.seen.inputs[stream, steps], *(tensor[stream, asked] for tensor in source.seen[1:])),
                 target=source.target[stream, asked],
                 observed=source.observed[stream, asked],
                 every=every,

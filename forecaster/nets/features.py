@@ -23,6 +23,15 @@ from forecaster.records import Array, Inputs
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
 """Levels of the climatology: its median is a candidate, the others tell how wide that time of the season is."""
 
+FEW = 4
+"""Values fewer than these tell no width."""
+
+BELL = 1.2816
+"""The 0.9-quantile of the bell curve, to turn a width into a deviation."""
+
+NARROW = 0.2
+"""Least width of any time of the season, as a part of the local scale."""
+
 DOUBT = 3
 """Seasonal differences that the first rough guess of the scale is worth."""
 
@@ -54,7 +63,10 @@ class Features:
     leads
         float32 (B, T, H, J), what is known about each lead.
     candidates, present
-        float32 and bool (B, T, H, K): simple forecasts to choose from, 0 where absent.
+        float32 and bool (B, T, H, K): simple forecasts to choose from, 0 where absent; :func:`names` of them.
+    widths
+        float32 (B, T, H, 2): how far below and above its median this time of the season has been, in units of a bell
+        curve's deviation.
     location, scale
         float64 (B, T): a value is ``location + scale * scaled``.
     known
@@ -65,6 +77,7 @@ class Features:
     leads: Array
     candidates: Array
     present: Array
+    widths: Array
     location: Array
     scale: Array
     known: Array
@@ -100,10 +113,10 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
     if shape.own_past:
         own = own_past(past[:, 0], origins, leads, shift, shape)
         shown, ahead = [*own.shown, *shown], [*own.ahead, *ahead]
-        candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
+        candidates, widths, location, scale, known = own.candidates, own.widths, own.location, own.scale, own.known
     else:
         location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
-        candidates = np.empty((batch, *leads.shape, 0))
+        candidates, widths = np.empty((batch, *leads.shape, 0)), np.ones((batch, *leads.shape, 2), np.float32)
         known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
 
     return Features(
@@ -111,6 +124,7 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
         leads=np.concatenate(ahead, axis=-1, dtype=np.float32),
         candidates=filled(candidates).astype(np.float32),
         present=np.isfinite(candidates),
+        widths=widths,
         location=location,
         scale=scale,
         known=known,
@@ -123,6 +137,7 @@ class Own(NamedTuple):
     shown: list[Array]
     ahead: list[Array]
     candidates: Array
+    widths: Array
     location: Array
     scale: Array
     known: Array
@@ -141,7 +156,8 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
         extra = (1,) * (value.ndim - 2)
         return (value - location.reshape(*location.shape, *extra)) / scale.reshape(*scale.shape, *extra)
 
-    simple, widths = choices(target, origins, leads, shift, shape)
+    simple, scatter = choices(target, origins, leads, shift, shape)
+    scatter = scatter / scale[:, :, None, None, None]  # (B, T, H, 2, seasons)
     candidates = scaled(simple)  # (B, T, H, K - 2)
     flat = np.stack([scaled(last), np.where(readings > 0, 0.0, np.nan)], axis=-1)[:, :, None, :]  # last value, level
     candidates = np.concatenate([candidates, np.broadcast_to(flat, (*candidates.shape[:-1], 2))], axis=-1)
@@ -151,8 +167,9 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
     )
     return Own(
         shown=[soft(window), np.isfinite(window), soft(ratios)],
-        ahead=[soft(candidates), np.isfinite(candidates), soft(widths / scale[:, :, None, None])],
+        ahead=[soft(candidates), np.isfinite(candidates), soft(scatter).reshape(*candidates.shape[:-1], -1)],
         candidates=candidates,
+        widths=(NARROW + (1 - NARROW) * mean_seen(scatter, otherwise=BELL) / BELL).astype(np.float32),
         location=location,
         scale=scale,
         known=readings > 0,
@@ -211,35 +228,52 @@ def last_seen(whole: Array, seen: Array, origins: Array, shape: Shape) -> tuple[
     return np.where(age < shape.lookback, value, np.nan), age
 
 
-def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
-    """Simple seasonal forecasts of each lead, and how widely that time of the season scatters.
+def names(shape: Shape) -> tuple[str, ...]:
+    """What the K candidates are.
 
-    For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, and
-    the median of up to 28. NaN where not observed.
+    For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, the
+    median of up to 28. Then the last value, and the level of the last season.
+    """
+    if not shape.own_past:
+        return ()
+    seasonal = [
+        f"{kind} of {season}"
+        for season in shape.usable
+        for few, kind in [(1, "1 back"), (2, "2 back"), (3, "3 back"), (3, "mean 3"), (7, "mean 7"), (1, "median")]
+        if few <= shape.blocks(season)
+    ]
+    return (*seasonal, "last", "level")
+
+
+def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
+    """The seasonal candidates of each lead, and how widely that time of the season scatters; NaN where not observed.
 
     Returns
     -------
-    candidates, widths
-        float64 (B, T, H, K - 2) and (B, T, H, 2 per season): distance of the 0.1- and 0.9-quantile from the median.
+    candidates, scatter
+        float64 (B, T, H, K - 2), and (B, T, H, 2, seasons): distance of the 0.1- and the 0.9-quantile from the median.
     """
-    columns, widths = [np.empty((len(target), *leads.shape, 0))], [np.empty((len(target), *leads.shape, 0))]
+    batch = len(target)
+    columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 2, 0))]
     for season in shape.usable:
         source = latest(leads, origins[:, None], season, shift)  # (T, H)
         needed, back = np.unique(source, return_inverse=True)  # neighbouring origins share most of them
         table = look_back(target, needed, season, shift, shape.blocks(season))  # (B, U, blocks)
         low, middle, high = np.moveaxis(quantiles(table, SPREAD_LEVELS), -1, 0)
         means = [mean_seen(table[..., :few]) for few in (3, 7) if few <= table.shape[-1]]
-        kinds = np.stack([*np.moveaxis(table[..., :3], -1, 0), *means, middle, middle - low, high - middle], axis=-1)
-        found = kinds[:, back.reshape(leads.shape)]  # (B, T, H, kinds)
-        columns.append(found[..., :-2])
-        widths.append(found[..., -2:])
+        kinds = np.stack([*np.moveaxis(table[..., :3], -1, 0), *means, middle], axis=-1)
+        told = np.isfinite(table).sum(-1) >= FEW
+        scatter = np.where(told[..., None], np.stack([middle - low, high - middle], axis=-1), np.nan)
+        back = back.reshape(leads.shape)
+        columns.append(kinds[:, back])  # (B, T, H, kinds)
+        widths.append(scatter[:, back, :, None])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
 
 
-def mean_seen(sample: Array) -> Array:
-    """Mean along the last axis of what was observed, NaN when nothing was."""
+def mean_seen(sample: Array, otherwise: float = np.nan) -> Array:
+    """Mean along the last axis of what was observed."""
     number = np.isfinite(sample).sum(-1)
-    return np.where(number > 0, filled(sample).sum(-1) / np.maximum(number, 1), np.nan)
+    return np.where(number > 0, filled(sample).sum(-1) / np.maximum(number, 1), otherwise)
 
 
 def covariate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, cos, pi
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from forecaster.nets.baseline import SeasonalNaive
-from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools, whole
+from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, examination, pools, whole
 from forecaster.nets.features import Strip, Usual
-from forecaster.nets.history import enough, tail_of
+from forecaster.nets.history import enough, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
 from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network
@@ -31,11 +32,11 @@ CLIP = 1.0
 AVERAGING = 0.99
 """Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
 
-FEWEST, MOST, PASSES = 400, 12_000, 25
+FEWEST, MOST, PASSES = 400, 12_000, 40
 """Updates: at least, at most, and passes over the history in between."""
 
-REPORT = 20
-"""Updates between two lines of progress."""
+CHECK, PATIENCE = 20, 100
+"""Updates between two exams, and without a better one before it is enough (a quarter of the plan if that is more)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +104,26 @@ def train(
     if not enough(dataset, group):
         return None
     shape = shape_of(group, dataset.calendar.shape[-1])
-    until = tail_of(dataset, group)
+    since, until = split(dataset, group)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(group.training.seed)
-        network = Network(shape, usual(dataset.values[..., :until]))
+        network = Network(shape, usual(dataset.values[..., :since]))
         warm = warm_weights is not None and not misfits(network, warm_weights)
         if warm_weights is not None and warm:
             load(network, warm_weights)
-        strip = whole(dataset, shape.horizon, shape.lookback, until)
-        updates = fit(network, strip, group.training, elapsed_s, progress, warm=warm)
+        random = np.random.default_rng(group.training.seed)
+        learned = whole(dataset, shape.horizon, shape.lookback, since)
+        asked = whole(dataset, shape.horizon, shape.lookback, until)
+        updates = fit(
+            network,
+            endless(learned, network, random),
+            examination(asked, shape, network.usual, since, random),
+            group.training,
+            elapsed_s,
+            progress,
+            planned=plan(learned),
+            rate=RATE * (0.3 if warm else 1.0),
+        )
 
     rivals: dict[str, Predictor] = {
         "challenger": NetworkPredictor(network, group, version),
@@ -142,34 +154,44 @@ def usual(values: Array) -> Usual:
 
 def fit(
     network: Network,
-    strip: Strip,
+    lessons: Iterator[Batch],
+    exam: Batch,
     training: Training,
     elapsed_s: Callable[[], float],
     progress: Callable[[Progress], None],
     *,
-    warm: bool,
+    planned: int,
+    rate: float,
 ) -> int:
-    """Make the pinball loss small on a strip; leaves the averaged weights in the network. The number of updates.
+    """Make the pinball loss small; leaves in the network the averaged weights that did best in the exam.
 
     The learning rate follows what is done of the planned updates or of the time, whichever is further.
+
+    Returns
+    -------
+    int
+        Number of updates made.
     """
     levels = torch.tensor(network.shape.levels)
-    highest = RATE * (0.3 if warm else 1.0)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    planned = plan(strip)
+    best = Best(loss=float("inf"), updates=0, weights={})
     began_s = elapsed_s()
     loss, updates = 0.0, 0
     state = network.recurrent.initial_state(ROWS)
-    network.train()
-    for batch in endless(strip, network, np.random.default_rng(training.seed)):
+    for batch in lessons:
         spent_s = elapsed_s() - began_s
         done = max(updates / planned, spent_s / max(training.budget_s - began_s, 1e-9))
-        if done >= 1:
-            break
-        optimizer.param_groups[0]["lr"] = highest * one_cycle(done)
+        if done >= 1 or updates % CHECK == 0:
+            best = min(best, examined(cast(Network, average.module), exam, updates), key=lambda known: known.loss)
+            if done >= 1 or updates - best.updates > max(PATIENCE, planned // 4):
+                break
+            progress(
+                Progress(fraction=done, loss=loss, seconds_left=spent_s * (1 / max(done, 1e-9) - 1), note="training")
+            )
+        optimizer.param_groups[0]["lr"] = rate * one_cycle(done)
         state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
-        quantiles, state = network(batch.seen, state, batch.every)
+        quantiles, state = network.train()(batch.seen, state, batch.every)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
         optimizer.zero_grad()
         torch.autograd.backward(error)
@@ -178,11 +200,28 @@ def fit(
         average.update_parameters(network)
         updates += 1
         loss = error.item() if updates == 1 else 0.95 * loss + 0.05 * error.item()
-        if updates % REPORT == 0:
-            progress(Progress(fraction=done, loss=loss, seconds_left=spent_s * (1 - done) / done, note="training"))
-    network.load_state_dict(average.module.state_dict())
+    network.load_state_dict(best.weights)
     network.eval()
     return updates
+
+
+class Best(NamedTuple):
+    """Weights, after how many updates, and their loss in the exam."""
+
+    loss: float
+    updates: int
+    weights: dict[str, Tensor]
+
+
+def examined(network: Network, exam: Batch, updates: int) -> Best:
+    """The loss on steps not learned from; where none of these was observed, the newest is taken for the best."""
+    network.eval()
+    with torch.inference_mode():
+        state = network.recurrent.initial_state(len(exam.target))
+        quantiles, _ = network(exam.seen, state, exam.every)
+        loss = pinball_loss(quantiles, exam.target, exam.observed, torch.tensor(network.shape.levels)).item()
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    return Best(loss if exam.observed.any() else -updates, updates, weights)
 
 
 def plan(strip: Strip) -> int:

@@ -22,12 +22,21 @@ def enough(dataset: Dataset, group: Group) -> bool:
     return bool(np.isfinite(dataset.values[:, 0]).sum(-1).max(initial=0) >= needed(group))
 
 
-LONGEST_TAIL = 1000
+LONGEST = 1000
 """Steps held out at most: enough to tell two models apart."""
 
 
-def tail_of(dataset: Dataset, group: Group) -> int:
-    """First step of the tail that is held out: a tenth of the history, at least a horizon, at most 1000 steps."""
+def split(dataset: Dataset, group: Group) -> tuple[int, int]:
+    """Where learning ends and where the tail begins.
+
+    Before the first step returned a network learns; between the two it is examined while it learns, to keep the best
+    and to stop in time; from the second on is the tail that only the finished network sees.
+
+    The tail is a tenth of the history, at least a horizon; the examination an eighth of the rest, at least a short
+    season; both at most 1000 steps.
+    """
     observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
     first, last = int(observed[0]), int(observed[-1]) + 1
-    return last - max(group.horizon, min((last - first) // 10, LONGEST_TAIL))
+    season = group.seasons[0] if group.seasons else 1
+    tail = last - max(group.horizon, min((last - first) // 10, LONGEST))
+    return tail - max(season, min((tail - first) // 8, LONGEST)), tail

@@ -6,7 +6,8 @@
                                     ├─► gate   ── softmax over candidates ──► base ─┐
     each lead's candidates,         ├─► residual ───────────────────────────────────┴─► median
     calendar, known covariates ─────┘
-                                    └─► gaps between quantiles, positive, summed outwards from the median
+                                    └─► gaps between quantiles, positive, summed outwards from the median,
+                                        in units of how much that time of the season scatters
 
 All leads come out in one pass. Without the gate a network this small loses to the naive forecast; without the unit
 (:func:`forecaster.nets.features.spread`) it wins by half as much.
@@ -25,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forecaster.nets.features import Features, Strip, Usual, extract
+from forecaster.nets.features import Features, Strip, Usual, extract, names
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
 
@@ -42,17 +43,20 @@ class View(NamedTuple):
         float32, (B, T, I), (B, T, H, J), (B, T, H, K).
     present
         bool (B, T, H, K).
+    widths
+        float32 (B, T, H, 2).
     """
 
     inputs: Tensor
     leads: Tensor
     candidates: Tensor
     present: Tensor
+    widths: Tensor
 
 
 def view(features: Features) -> View:
     """Without copying."""
-    arrays = (features.inputs, features.leads, features.candidates, features.present)
+    arrays = (features.inputs, features.leads, features.candidates, features.present, features.widths)
     return View(*map(torch.from_numpy, arrays))
 
 
@@ -82,16 +86,16 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(LEAD, candidates + len(shape.levels))
         self.middle = shape.levels.index(0.5)
-        self.start_naive()
+        self.start_simple()
 
-    def start_naive(self) -> None:
-        """Begin as the plain mean of the candidates with a bell curve around it."""
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+    def start_simple(self) -> None:
+        """Begin as a mixture of the candidates, mostly the medians, with what scatter there was around it."""
         bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
-        gaps = self.head.out_features - len(bell) + 1
+        favour = torch.tensor([2.0 if name.startswith("median") else 0.0 for name in names(self.shape)])
+        nn.init.zeros_(self.head.weight)
         with torch.no_grad():
-            self.head.bias[gaps:] = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
+            gaps = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
+            self.head.bias.copy_(torch.cat([favour, torch.zeros(1), gaps]))
 
     @property
     def usual(self) -> Usual:
@@ -122,8 +126,9 @@ class Network(nn.Module):
         gate, residual, gaps = torch.split(out, [seen.candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, seen.candidates, seen.present)  # (B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
-        lower = median - below.flip(-1).cumsum(-1).flip(-1)
-        return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
+        down, up = seen.widths[..., :1], seen.widths[..., 1:]  # (B, T', H, 1)
+        lower = median - down * below.flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([lower, median, median + up * above.cumsum(-1)], dim=-1), state
 
 
 def choose(gate: Tensor, candidates: Tensor, present: Tensor) -> Tensor:
