@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import time
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, suppress
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from forecaster.adapters.snapshots import FileSnapshots
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
 from forecaster.adapters.trainer import ChildTrainer, command_line
+from forecaster.errors import StoreError
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.history import needed
 from forecaster.pipeline.encode import VERSION, schema_payload, schema_topic
@@ -99,6 +101,7 @@ class Daemon:
         self._started_s = time.monotonic()
         self._ended = Event()
         self._exit_code = 0
+        self._stop_by_s = math.inf
         self._restored = False
         self.metrics = Metrics(settings)
         self._journal = SqliteJournal(settings.data / "journal.db")
@@ -130,6 +133,7 @@ class Daemon:
         with ExitStack() as stack:
             self._start(stack)
             self._ended.wait()
+            self._stop_by_s = time.monotonic() + STOP_S
             log.info("stopping")
         log.info("stopped")
         return self._exit_code
@@ -146,7 +150,7 @@ class Daemon:
         self.http.start()
         stack.callback(self.http.stop)
         log.info("http listening url=%s", self.http.url)
-        position = restore(
+        position, rebuilt = restore(
             *(self.engine, settings, self._snapshots, self._journal, self._history, self._models.find),
             self._buffer.add,
         )
@@ -172,6 +176,8 @@ class Daemon:
         stack.callback(self._writer.stop)
         stack.callback(self._loop.stop)
         stack.callback(self._last_snapshot)
+        if rebuilt:
+            self.snapshot()
         # what was imported and restored stays: a full collection would hold everything up for 0.1 s
         gc.collect()
         gc.freeze()
@@ -207,7 +213,7 @@ class Daemon:
         """Train a group in a process of its own, unless there is too little to learn from."""
         if self.engine.observed(group.name) < needed(group):
             return
-        self._loop.call(self._flush).result().result()
+        self._until_durable(self._loop.call(self._flush).result())
         log.info("training group=%s", group.name)
         began = time.monotonic()
         outcome, card = self._trainer.train(group, partial(self._progress, group.name))
@@ -236,19 +242,35 @@ class Daemon:
         """Save the state, and forget the part of the journal that it makes unnecessary."""
         began = time.monotonic()
         cut = self._loop.call(self._cut).result()
-        cut.written.result()
+        self._until_durable(cut.written)
         self._snapshots.save(cut.position, cut.arrays, cut.meta)
         old = self._journal.before(self._clock.now_ms() - round(self.settings.journal_keep_s * 1000))
         self._journal.prune(min(cut.position, old))
         self.metrics.snapshot(time.monotonic() - began)
 
+    def _until_durable(self, written: Future[None]) -> None:
+        """Wait for steps to reach the history: as long as it takes, but not beyond the time allowed for stopping.
+
+        Raises
+        ------
+        StoreError
+            When the disk still refuses by then.
+        CancelledError
+            When the thread that writes has died.
+        """
+        while not wait([written], timeout=0.1).done:
+            if time.monotonic() > self._stop_by_s:
+                raise StoreError(f"{self.settings.data}: the disk has not taken the closed steps; free space on it")
+        written.result()
+
     def _last_snapshot(self) -> None:
         """At shutdown: what has arrived is handled first, as far as the time allows."""
-        deadline = time.monotonic() + STOP_S
-        while len(self._inbox) and time.monotonic() < deadline and self._exit_code == 0:
+        while len(self._inbox) and time.monotonic() < self._stop_by_s and self._exit_code == 0:
             time.sleep(0.01)
-        with suppress(CancelledError):  # the engine's thread has died
+        try:
             self.snapshot()
+        except (StoreError, CancelledError) as error:  # the disk refuses, or a thread has died
+            log.warning("stopping without a snapshot, the next start replays the journal reason=%s", error)
 
     def _prune(self) -> None:
         for group in self.settings.groups:

@@ -44,6 +44,7 @@ class Models:
 
     def __init__(self, registry: ModelRegistry, told: Callable[[str, float], None] = lambda _group, _s: None) -> None:
         self._registry, self._told = registry, told
+        self._damaged: set[str] = set()
 
     def find(self, group: Group, version: str) -> Predictor | None:
         """The model of that version; None, said in the log, when it cannot be used."""
@@ -56,12 +57,13 @@ class Models:
             return None
 
     def best(self, group: Group) -> Predictor | None:
-        """The champion, or the newest promoted model that can be used; None: forecasts are naive until a training."""
-        champion = self._registry.champion(group.name)
+        """The champion, or the promoted model before it that can be used; None: naive until the next training."""
+        champion = self.champion(group)
         if champion is None:
             return None
-        promoted = [card.version for card in reversed(self._registry.cards(group.name)) if card.promoted]
-        for version in dict.fromkeys([champion, *promoted]):
+        promoted = self._promoted(group)
+        earlier = [version for version in promoted if int(version) < int(champion)]
+        for version in dict.fromkeys([champion, *earlier, *promoted]):
             model = self.find(group, version)
             if model is not None:
                 if version != champion:
@@ -71,8 +73,20 @@ class Models:
         return None
 
     def champion(self, group: Group) -> str | None:
-        """Version that should serve."""
-        return self._registry.champion(group.name)
+        """Version that should serve; the newest that was promoted when the file that tells is damaged."""
+        try:
+            champion = self._registry.champion(group.name)
+        except ModelError as error:
+            if group.name not in self._damaged:
+                log.error("%s", error)
+            self._damaged.add(group.name)
+            return next(iter(self._promoted(group)), None)
+        self._damaged.discard(group.name)
+        return champion
+
+    def _promoted(self, group: Group) -> list[str]:
+        """Versions that were found good, newest first."""
+        return [card.version for card in reversed(self._registry.cards(group.name)) if card.promoted]
 
     def last_trained_ms(self, group: Group) -> int | None:
         """When the newest model for the group's present settings was trained; None: there is none."""
