@@ -58,11 +58,11 @@ class SeasonalNaive:
         origin = np.array(width - 1)
         source = latest(width + np.arange(horizon), origin, self.season, shift)  # (H,)
         median = look(target, source)  # (B, H)
-        for back in range(1, -(-width // self.season)):
-            missing = np.isnan(median)
-            if not missing.any() or self.season == 1:
-                break
-            median = np.where(missing, look_back(target, source, self.season, shift, back + 1)[..., back], median)
+        gaps = np.isnan(median).any(1)
+        if self.season > 1 and gaps.any():
+            back = look_back(target[gaps], source, self.season, shift, -(-width // self.season))  # (B', H, K)
+            newest = np.isfinite(back).argmax(-1)[..., None]
+            median[gaps] = np.take_along_axis(back, newest, -1)[..., 0]
         return np.where(np.isnan(median), last_observed(target)[:, None], median)
 
 
