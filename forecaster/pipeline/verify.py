@@ -89,7 +89,7 @@ class Ledger:
         self._horizon = horizon
         self._levels = np.array(levels)
         self._intervals = intervals(levels)
-        self._buckets = [(first - 1, min(last, horizon)) for first, last in BUCKETS if first <= horizon]
+        self._firsts = [first - 1 for first, _ in BUCKETS if first <= horizon]
         self._leads = np.arange(1, horizon + 1)
         self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
         cells = horizon * (horizon + 1) // 2
@@ -99,9 +99,9 @@ class Ledger:
                 "origin": Column((horizon,), np.int64, np.iinfo(np.int64).min),  # the last H that had a forecast
                 "issued": Column((cells, len(levels) + 1), np.float32, np.nan),  # quantiles, then the naive median
                 "by_network": Column((horizon,), np.bool_, False),  # origin
-                "scored": Column((len(self._buckets),), np.int64, 0),
+                "scored": Column((len(self._firsts),), np.int64, 0),
                 # weight, |error|, |error of naive|, pinball, |change over a season|, hits per interval
-                "sums": Column((len(self._buckets), 5 + len(self._intervals)), np.float64, 0.0),
+                "sums": Column((len(self._firsts), 5 + len(self._intervals)), np.float64, 0.0),
             }
         )
 
@@ -154,16 +154,12 @@ class Ledger:
         losses = np.stack(columns, axis=-1).astype(np.float64)  # (B, H, 4 + intervals)
         usable = np.isfinite(losses.sum(-1))  # (B, H): forecast, truth and both opponents known
         losses[~usable] = 0.0
-        for bucket, (first, end) in enumerate(self._buckets):
-            count = usable[:, first:end].sum(1)  # (B,)
-            hit = count > 0
-            rows = slots[hit]
-            mean = losses[hit, first:end].sum(1) / count[hit, None]  # (B', 4 + intervals)
-            sums = self._table["sums"][rows, bucket] * self._decay
-            sums[:, 0] += 1
-            sums[:, 1:] += mean
-            self._table["sums"][rows, bucket] = sums
-            self._table["scored"][rows, bucket] += count[hit]
+        count = np.add.reduceat(usable.astype(np.int64), self._firsts, axis=1)  # (B, buckets)
+        hit = count[..., None] > 0
+        mean = np.add.reduceat(losses, self._firsts, axis=1) / np.maximum(count, 1)[..., None]
+        sums = self._table["sums"][slots]
+        self._table["sums"][slots] = np.where(hit, self._decay * sums + np.concatenate([hit, mean], axis=-1), sums)
+        self._table["scored"][slots] += count
 
     def scores(self) -> list[Score]:
         """Rolling scores over all streams, one per bucket that has any."""
