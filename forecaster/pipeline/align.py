@@ -126,40 +126,43 @@ class Aligner:
     def accept(self, row: int, source: Source, time_ms: int, value: float) -> Reason | None:
         """Take a reading, or say why not. Not for sources known ahead, whose values go to the window."""
         table = self._table
-        newest_ms = table["newest_ms"][row]
+        newest_ms = table["newest_ms"].item(row)  # Python's own numbers: numpy's are several times slower one by one
         if time_ms <= newest_ms and (time_ms == newest_ms or (table["recent_ms"][row] == time_ms).any()):
             return "duplicate"
         cell = self._grid.index(time_ms)
         if newest_ms == NEVER:
             table["closed"][row] = table["mark"][row] = max(cell - 1, self.clock)
-        if not table["awake"][row]:
+        mark = table["mark"].item(row)
+        if not table["awake"].item(row):
             table["awake"][row] = True
-            table["mark"][row] = max(table["mark"][row], self.clock)
+            table["mark"][row] = mark = max(mark, self.clock)
             self._dirty.add(row)
-        ends_cell = self._grid.index(time_ms - 1) if table["way"][row] == METER else cell
-        if ends_cell <= table["mark"][row] and not self._is_start(row, ends_cell):
+        way = table["way"].item(row)
+        ends_cell = self._grid.index(time_ms - 1) if way == METER else cell
+        if ends_cell <= mark and not self._is_start(row, ends_cell):
             return "late"
         if self._eager:
             passed = self._grid.index(time_ms - self._lateness_ms) - 1
         else:
-            passed = table["mark"][row]
-            if cell > table["closed"][row] + self._open and cell > self.clock + self._open:
+            passed = mark
+            if cell > table["closed"].item(row) + self._open and cell > self.clock + self._open:
                 return "future"
-        if table["way"][row] == METER:
+        if way == METER:
             reason = self._accept_meter(row, source, time_ms, value)
             if reason is not None:
                 return reason
         else:
             self._place(row, cell, time_ms, value)
-        if passed > table["mark"][row]:
+        if passed > table["mark"].item(row):
             table["mark"][row] = passed
             self._dirty.add(row)
         if time_ms > newest_ms:
             table["newest_ms"][row] = time_ms
             table["newest"][row] = value
             table["seen"][row] = cell
-        table["recent_ms"][row, table["reading"][row] % RECENT] = time_ms
-        table["reading"][row] += 1
+        taken = table["reading"].item(row)
+        table["recent_ms"][row, taken % RECENT] = time_ms
+        table["reading"][row] = taken + 1
         return None
 
     def _is_start(self, row: int, cell: int) -> bool:
@@ -194,22 +197,23 @@ class Aligner:
     def _place(self, row: int, cell: int, time_ms: int, value: float, covers_ms: int = 0) -> None:
         """Add a value to an open cell, making room in the ring when the cell lies beyond it."""
         table = self._table
-        if cell > table["closed"][row] + self._open:
-            table["mark"][row] = max(table["mark"][row], cell - self._open)
+        if cell > table["closed"].item(row) + self._open:
+            table["mark"][row] = max(table["mark"].item(row), cell - self._open)
             self._close(np.array([row]))
-        at = cell % self._open
-        total, count, way = table["total"], table["count"][row, at], table["way"][row]
+        at = row, cell % self._open
+        total, count, way = table["total"], table["count"].item(at), table["way"].item(row)
         if way in (MEAN, SUM, METER):
-            total[row, at] += value
-        elif count == 0 or (way in (LAST, STATIC) and time_ms >= table["at_ms"][row, at]):
-            total[row, at] = value
+            total[at] += value
+        elif count == 0 or (way in (LAST, STATIC) and time_ms >= table["at_ms"].item(at)):
+            total[at] = value
         elif way == MIN:
-            total[row, at] = min(total[row, at], value)
+            total[at] = min(total.item(at), value)
         elif way == MAX:
-            total[row, at] = max(total[row, at], value)
-        table["count"][row, at] = count + 1
-        table["at_ms"][row, at] = max(time_ms, table["at_ms"][row, at])
-        table["covered_ms"][row, at] += covers_ms
+            total[at] = max(total.item(at), value)
+        table["count"][at] = count + 1
+        table["at_ms"][at] = max(time_ms, table["at_ms"].item(at))
+        if covers_ms:
+            table["covered_ms"][at] += covers_ms
 
     def follow_clock(self, row: int, now_ms: int) -> int:
         """Start, if need be, a series that is known ahead; its newest closed cell."""

@@ -87,7 +87,9 @@ class GroupState:
     def accept(self, reading: Reading, now_ms: int, retained: bool) -> Reason | None:
         """Take a reading, or say why not."""
         source = self.settings.sources[reading.source]
-        row = self.add(Series(name=reading.stream, source=reading.source, labels=reading.labels))
+        row = self._streams.row(reading.stream)
+        if row is None:
+            row = self.add(Series(name=reading.stream, source=reading.source, labels=reading.labels))
         if row is None:
             return "max_streams"
         if source.role == "future":
