@@ -98,8 +98,8 @@ FAMILIES: Mapping[str, Family] = {
     "state_checkpoint_last_success_timestamp_seconds": Family(
         "gauge", "When state was last saved, Unix time; 0: not since start."
     ),
-    "scheduler_job_failures_total": Family("counter", "Scheduled jobs that ended in an error.", ("job",)),
-    "scheduler_job_missed_total": Family("counter", "Scheduled jobs left out: the run before still ran.", ("job",)),
+    "scheduler_job_failures_total": Family("counter", "Scheduled jobs that ended in an error.", ("task",)),
+    "scheduler_job_missed_total": Family("counter", "Scheduled jobs left out: the run before still ran.", ("task",)),
     "metrics_streams_omitted": Family("gauge", "Streams without series of their own: metrics.max_streams reached."),
 }
 """Names without the prefix ``forecaster_``."""

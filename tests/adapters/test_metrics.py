@@ -280,6 +280,11 @@ def test_prometheus_own_linter_is_silent() -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, b"", b"")
 
 
+def test_no_label_is_one_that_prometheus_gives() -> None:
+    """Prometheus would rename ours to ``exported_job``, and a query by job would find the service instead."""
+    assert not {label for family in FAMILIES.values() for label in family.labels} & {"job", "instance"}
+
+
 def test_every_metric_is_documented() -> None:
     """docs/metrics.md names each family, with its labels."""
     page = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
