@@ -36,6 +36,7 @@ from forecaster.pipeline.encode import VERSION, schema_payload, schema_topic
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Clock, Progress
 from forecaster.records import Array, ModelReady
+from forecaster.runtime.backlog import Backlog
 from forecaster.runtime.complaints import Complaints
 from forecaster.runtime.history_buffer import HistoryBuffer
 from forecaster.runtime.inbox import Inbox
@@ -155,7 +156,15 @@ class Daemon:
             self._buffer.add,
         )
         outputs = Outputs(settings, self.broker, self._buffer, self._complaints, self.metrics.observe, self.engine.unit)
-        self._loop = Loop(self.engine, self._inbox, self._clock, outputs.carry_out, self._every_second, position)
+        backlog = Backlog(
+            lambda: self.broker.connects if self.broker.connected() else 0,
+            lambda: self.broker.received,
+            lambda: self._clock.now_ms() - self.engine.now_ms,
+            time.monotonic,
+        )
+        self._loop = Loop(
+            *(self.engine, self._inbox, self._clock, outputs.carry_out, self._every_second, position, backlog.coming)
+        )
         self._writer = Writer(self._inbox, self._journal, self._history, self._loop.offer)
         self._restored = True
         for group in settings.groups:

@@ -75,7 +75,7 @@ class Engine:
                 case Readings():
                     index = self._index[event.group]
                     for reading in event.readings:
-                        self._use(index, reading, False, effects, accepted)
+                        self._use(index, reading, reading.time_ms, False, effects, accepted)
                 case ModelReady():
                     if event.group in self._index:
                         group = self._groups[self._index[event.group]]
@@ -88,23 +88,28 @@ class Engine:
         return effects
 
     def _take(self, message: Message, effects: list[Effect], accepted: list[int], delays: list[list[float]]) -> None:
-        if not self._by_events:
-            self._pass_time(message.received_ms)
         if self._redelivery.known(message):
             effects.append(Reject(group=None, stream=None, reason="duplicate", detail="delivered again"))
             return
         for index, found in self._router.read(message):
             if isinstance(found, Reject):
                 effects.append(found)
-            elif self._use(index, found, message.retained, effects, accepted) and found.own_time:
+            elif self._use(index, found, message.received_ms, message.retained, effects, accepted) and found.own_time:
                 delays[index].append((message.received_ms - found.time_ms) / 1000)
 
-    def _use(self, index: int, reading: Reading, retained: bool, effects: list[Effect], accepted: list[int]) -> bool:
-        """Give a reading to its group; whether it was taken."""
+    def _use(
+        self, index: int, reading: Reading, received_ms: int, retained: bool, effects: list[Effect], accepted: list[int]
+    ) -> bool:
+        """Give a reading to its group; whether it was taken.
+
+        Time passes with what was measured, and with ticks. An arrival says nothing about it: what waited at the broker
+        while we were away arrives now, and what was measured next to it is still to come.
+        """
         group = self._groups[index]
-        if self._by_events and group.settings.sources[reading.source].role != "future":
-            self._pass_time(reading.time_ms)
-        reason = group.accept(reading, self._now_ms, retained)
+        if (reading.own_time or self._by_events) and group.settings.sources[reading.source].role != "future":
+            self._pass_time(reading.time_ms if self._by_events else min(reading.time_ms, received_ms))
+        now_ms = self._now_ms if self._by_events else max(self._now_ms, received_ms)
+        reason = group.accept(reading, now_ms, retained)
         if reason is not None:
             effects.append(Reject(group=group.settings.name, stream=reading.stream, reason=reason))
             return False
@@ -118,6 +123,11 @@ class Engine:
         for group in self._groups:
             group.aligner.pass_time(now_ms)
         self._due_ms = min(group.aligner.due_ms() for group in self._groups)
+
+    @property
+    def now_ms(self) -> int:
+        """The time that has passed: the newest tick, or measurement that told its time."""
+        return self._now_ms
 
     def due_ms(self) -> int | None:
         """When a tick is needed to close a step though no message comes; None: never (time is in the messages)."""

@@ -48,6 +48,8 @@ class Loop:
         Takes the effects of each unit.
     every_second
         Called about once a second, in this thread, between two units.
+    held
+        Whether the clock must not close steps now, because messages from before may still be coming.
 
     Attributes
     ----------
@@ -65,9 +67,11 @@ class Loop:
         carry_out: Callable[[list[Effect]], None],
         every_second: Callable[[], None],
         position: int,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._engine, self._inbox, self._clock = engine, inbox, clock
         self._carry_out, self._every_second = carry_out, every_second
+        self._held = held
         self._queue: Queue[Unit | Call | None] = Queue()
         self._tick_sent = False
         self._ended = False
@@ -147,13 +151,13 @@ class Loop:
     def _patience_s(self) -> float:
         """How long to wait for a unit: until a step closes by the clock, at most a heartbeat."""
         due_ms = self._engine.due_ms()
-        if due_ms is None or self._tick_sent:
+        if due_ms is None or self._tick_sent or self._held():
             return HEARTBEAT_S
         return min(HEARTBEAT_S, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
 
     def _tick(self) -> None:
         """Send the time round through the journal when it closes a step; one tick at a time is on its way."""
         due_ms, now_ms = self._engine.due_ms(), self._clock.now_ms()
-        if due_ms is not None and now_ms >= due_ms and not self._tick_sent:
+        if due_ms is not None and now_ms >= due_ms and not self._tick_sent and not self._held():
             self._tick_sent = True
             self._inbox.put(Tick(now_ms))

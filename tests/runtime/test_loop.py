@@ -120,8 +120,8 @@ def test_a_tick_comes_without_any_message(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(loops, "HEARTBEAT_S", 0.01)
     room = Room()
     thread = start_thread("engine", room.loop.run, print)
-    room.hear(power("12:10"))
-    eventually(lambda: room.loop.position == 1)
+    room.hear(Tick(at("12:00")), power("12:10"))
+    eventually(lambda: room.loop.position == 2)
     room.clock.advance(3600)
 
     assert eventually(room.asked) == [Tick(at("13:30"))]
@@ -129,6 +129,23 @@ def test_a_tick_comes_without_any_message(monkeypatch: pytest.MonkeyPatch) -> No
     room.loop.stop()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_the_clock_waits_while_messages_from_before_may_come() -> None:
+    """A tick would close the steps they belong to; their own times move on what is theirs."""
+    room = Room()
+    waiting = True
+    room.loop = Loop(
+        room.engine, room.inbox, room.clock, room.effects.extend, room._round, position=0, held=lambda: waiting
+    )
+    room.hear(Tick(at("10:00")), power("10:10"))
+    room.drain()
+    assert room.asked() == []
+
+    waiting = False
+    room.hear(power("10:20"))
+    room.drain()
+    assert room.asked() == [Tick(at("12:30"))]
 
 
 def test_a_call_runs_between_units() -> None:

@@ -234,7 +234,7 @@ def test_a_source_that_was_taken_away_is_left_behind() -> None:
         both.snapshot()
 
         second = Life(disk, a_group(sources=(left,)))
-        second.live(power(6.5, 3), house("06:40", 8), power(7.5, 3), house("07:40", 8))
+        second.live(power(6.5, 3), house("06:40", 8), Tick(at("07:00")))
 
         stream, value, observed = ("a", 3.0, 6) if left is one else ("b", 8.0, 3)
         assert closed(second.effects)[stream, at("06:00")] == value
@@ -246,13 +246,20 @@ def test_a_meter_goes_on_counting_after_a_change_of_settings() -> None:
     meter = a_source(kind="meter", aggregate="sum")
     disk = Disk()
     first = Life(disk, a_group(sources=(meter,)))
-    readings = [power(quarter / 4 + 0.1, 1000 + quarter) for quarter in range(40)]
-    first.live(*readings[:20])
+    events = [
+        event
+        for hour in range(10)
+        for event in [
+            Tick(START_MS + hour * HOUR_MS),
+            *(power(hour + 0.1 + quarter / 4, 1000 + 4 * hour + quarter) for quarter in range(4)),
+        ]
+    ]
+    first.live(*events[:25])
     first.snapshot()
-    first.live(*readings[20:34])
+    first.live(*events[25:43])
     first.flush()
     second = Life(disk, a_group(sources=(meter,), horizon=2))
-    second.live(*readings[34:])
+    second.live(*events[43:])
     assert closed(second.effects)[("a", at("08:00"))] == pytest.approx(4.0)
 
 
