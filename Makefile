@@ -40,5 +40,9 @@ format: venv  ## put everything in the house style
 bench-load: venv  ## messages per second, latency, memory against a real mosquitto
 	$(BIN)/python -m benchmarks.load
 
+bench-accuracy: venv  ## errors and intervals beside others; DATA=folder of Parquet files
+	$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),data) --seeds $(or $(SEEDS),5) \
+		--json benchmarks/results/accuracy.json
+
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import naives
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset, panel
@@ -53,25 +53,33 @@ class Result:
     fan: Fan | None
 
 
-def split(history: Panel, grid: Grid, since_ms: int) -> tuple[Panel, list[Readings]]:
+def split(group: Group, history: Panel, grid: Grid, since_ms: int) -> tuple[Panel, list[Readings]]:
     """History before a time, and the steps from it on as events, step by step."""
     cut = int(np.clip(grid.index(since_ms) - history.first, 0, history.values.shape[1]))
     before = replace(history, values=history.values[:, :cut])
-    return before, list(_readings("", history, grid, cut))
+    return before, list(readings(group, history, grid, cut))
 
 
-def _readings(group: str, history: Panel, grid: Grid, cut: int) -> Iterator[Readings]:
-    for column in range(cut, history.values.shape[1]):
-        values = history.values[:, column]
-        start_ms = grid.start(history.first + column)
-        yield Readings(
-            group,
-            tuple(
-                Reading(one.name, one.labels, one.source, start_ms, value, True)
-                for one, value in zip(history.series, values.tolist(), strict=True)
-                if value == value
-            ),
-        )
+def readings(group: Group, history: Panel, grid: Grid, first: int) -> Iterator[Readings]:
+    """The steps of a panel from a column on, as a service would be told of them: one event a step.
+
+    What is known ahead is told as far ahead as the forecasts reach.
+    """
+    series = [
+        (one, group.sources[one.source].role == "future", values.tolist())
+        for one, values in zip(history.series, history.values, strict=True)
+    ]
+    series.sort(key=lambda one: one[1])  # the clock moves with the targets
+    starts = grid.starts(history.first + np.arange(history.values.shape[1])).tolist()
+    for column in range(first, len(starts)):
+        told = []
+        for one, ahead, values in series:
+            since = column + group.horizon - 1 if ahead and column > first else column
+            until = column + group.horizon if ahead else column + 1
+            for step in range(since, min(until, len(starts))):
+                if values[step] == values[step]:
+                    told.append(Reading(one.name, one.labels, one.source, starts[step], values[step], True))
+        yield Readings(group.name, tuple(told))
 
 
 def of_steps(group: Group) -> Group:
@@ -111,16 +119,16 @@ def backtest(
     group = of_steps(group)
     grid = Grid(group.step, group.timezone)
     history = panel(series, steps, grid)
-    before, after = split(history, grid, since_ms)
-    engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), SeasonalNaive)
+    before, after = split(group, history, grid, since_ms)
+    engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
     engine.load(group.name, before)
     model = network(dataset(before, group, grid))
     if model is not None:
         engine.handle([ModelReady(group.name, model.version, model)])
     tally, streams, origins = Tally(group), set[str](), 0
     issued: dict[int, Issued] = {}
-    for done, readings in enumerate(after, start=1):
-        for effect in engine.handle([replace(readings, group=group.name)]):
+    for done, event in enumerate(after, start=1):
+        for effect in engine.handle([event]):
             match effect:
                 case Verified():
                     tally.add(effect)

@@ -1,0 +1,160 @@
+"""Every way to forecast a task: ours, the naive ones, the peers.
+
+A method writes its forecasts to a file (:mod:`benchmarks.accuracy.quantiles`) and says what they cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.accuracy import naive
+from benchmarks.accuracy.datasets import Protocol
+from benchmarks.accuracy.quantiles import Writer
+from benchmarks.accuracy.task import Task
+from forecaster.records import Array
+
+Report = Callable[[str], None]
+Cost = dict[str, object]
+Method = Callable[[Task, Path, Report], Cost]
+
+BATCH = 256
+"""Forecasts made at a time."""
+
+FITTED_ANEW: tuple[Protocol, ...] = ("official", "rolling")
+"""Where a method that is fitted at every origin can be run at all: elsewhere each step is an origin."""
+
+
+class Skip(Exception):
+    """A method cannot be run here; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistical:
+    """A model of statsforecast, fitted anew at every origin to what was known there."""
+
+    model: str
+
+    def __call__(self, task: Task, path: Path, report: Report) -> Cost:
+        """See :data:`Method`."""
+        if task.dataset.protocol not in FITTED_ANEW:
+            raise Skip("every step is an origin; fitting anew at each is not feasible")
+        try:
+            from statsforecast import models
+        except ImportError:
+            raise Skip("statsforecast is not installed: pip install 'forecaster[peers]'") from None
+        seasons = list(task.group.seasons) or [1]
+        levels = np.array(task.group.levels)
+        began_s = time.process_time()
+        with Writer(path, (len(task.rows), task.dataset.horizon, len(levels))) as file:
+            for place in range(len(task.rows)):
+                history = whole(known(task, place, task.dataset.window), seasons[0])
+                fits = [season for season in seasons if len(history) >= 2 * season] or [1]
+                made = getattr(models, self.model)(season_length=fits if self.model == "MSTL" else fits[0])
+                if self.model == "MSTL" and fits == [1]:
+                    made = models.AutoETS(season_length=1)
+                found = made.forecast(y=history, h=task.dataset.horizon, level=[80, 95])
+                file.put([place], quantiles_of(found, levels)[None])
+                if place % 20 == 0:
+                    report(f"{place / len(task.rows):.0%}")
+        spent_s = time.process_time() - began_s
+        how = "defaults of statsforecast, fitted at each origin" + (
+            f" to the last {task.dataset.window} steps" if task.dataset.window else ""
+        )
+        return {
+            "forecast_seconds_per_1000": 1000 * spent_s / len(task.rows),
+            "choice": {"how": how, "season_length": seasons},
+        }
+
+
+def quantiles_of(found: Mapping[str, Array], levels: Array) -> Array:
+    """Mean and central intervals as quantiles, (H, Q): the level .1 is the lower end of the 80 % interval."""
+    columns = []
+    for level in levels.tolist():
+        central = round(100 * abs(2 * level - 1))
+        name = "mean" if central == 0 else f"{'lo' if level < 0.5 else 'hi'}-{central}"
+        columns.append(np.asarray(found[name], float) if name in found else np.full(len(found["mean"]), np.nan))
+    return np.stack(columns, -1)
+
+
+def known(task: Task, place: int, width: int | None) -> Array:
+    """What was known of a stream at an origin, without what was before its first value."""
+    history = task.history.values[task.rows[place], : task.columns[place]]
+    begin = int(np.isfinite(history).argmax())
+    return history[begin:] if width is None else history[max(begin, len(history) - width) :]
+
+
+def whole(history: Array, season: int) -> Array:
+    """Gaps filled with the value a season before, else with the last one, (T,); peers know no gaps."""
+    filled = history.copy()
+    for step in np.flatnonzero(np.isnan(history)).tolist():
+        filled[step] = filled[step - season] if step >= season else filled[step - 1] if step else np.nan
+    return filled[np.isfinite(filled).argmax() :]
+
+
+@dataclass(frozen=True, slots=True)
+class Naive:
+    """A forecast that is read off the last seasons; ``seasons``: how many."""
+
+    forecast: Callable[[Array, int, int, Array], Array]
+    seasons: int = naive.SEASONS
+
+    def __call__(self, task: Task, path: Path, report: Report) -> Cost:
+        """See :data:`Method`."""
+        levels = np.array(task.group.levels)
+        began_s = time.process_time()
+        with Writer(path, (len(task.rows), task.dataset.horizon, len(levels))) as file:
+            for first in range(0, len(task.rows), BATCH):
+                which = slice(first, min(first + BATCH, len(task.rows)))
+                past = task.past(which, self.seasons * task.season)
+                found = self.forecast(past, task.dataset.horizon, task.season, levels)
+                file.put(range(which.start, which.stop), found)
+        spent_s = time.process_time() - began_s
+        return {"forecast_seconds_per_1000": 1000 * spent_s / len(task.rows), "choice": {"season": task.season}}
+
+
+def naive2(task: Task, path: Path, report: Report) -> Cost:
+    """The comparison method of the M4 competition; see :data:`Method`."""
+    if task.dataset.protocol != "official":
+        raise Skip("defined for competitions only")
+    levels = np.array(task.group.levels)
+    with Writer(path, (len(task.rows), task.dataset.horizon, len(levels))) as file:
+        for place in range(len(task.rows)):
+            found = naive.naive2(whole(known(task, place, None), task.season), task.dataset.horizon, task.season)
+            file.put([place], naive.points(found[None], levels))
+    return {"choice": {"season": task.season}}
+
+
+def ours(task: Task, path: Path, report: Report) -> Cost:
+    """The product; see :data:`Method`."""
+    from benchmarks.accuracy.product import run  # imports torch
+
+    return run(task, path, report)
+
+
+def neural(task: Task, path: Path, report: Report) -> Cost:
+    """The GRU of NeuralForecast; see :data:`Method`."""
+    from benchmarks.accuracy.neural import run
+
+    return run(task, path, report)
+
+
+METHODS: dict[str, Method] = {
+    "snaive": Naive(naive.snaive),
+    "climatology28": Naive(naive.climatology),
+    "persistence": Naive(naive.last),
+    "naive2": naive2,
+    "ours": ours,
+    "AutoETS": Statistical("AutoETS"),
+    "DynamicOptimizedTheta": Statistical("DynamicOptimizedTheta"),
+    "MSTL": Statistical("MSTL"),
+    "NeuralForecastGRU": neural,
+}
+"""By the name that the command line and the results give them. The naive ones first: others are measured by them."""
+
+OPPONENTS = ("snaive", "climatology28")
+"""Skill is against the better of these."""
