@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from servers import Mosquitto
 
 from forecaster.cli import main
 from forecaster.config import load, problems
@@ -17,6 +18,7 @@ from forecaster.config import load, problems
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+BROKER = DEPLOY / "mosquitto/mosquitto.conf"
 SERVICES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 
 
@@ -123,9 +125,22 @@ def test_what_the_demo_publishes_is_what_its_configuration_reads() -> None:
 
 def test_the_broker_keeps_what_is_queued() -> None:
     """Each of these lines was a loss of messages before it was there."""
-    lines = (DEPLOY / "mosquitto/mosquitto.conf").read_text().splitlines()
+    lines = BROKER.read_text().splitlines()
 
     assert {"persistence true", "autosave_interval 1", "max_queued_messages 0", "max_inflight_messages 0"} <= set(lines)
+
+
+@pytest.mark.e2e
+def test_the_broker_takes_its_configuration(tmp_path: Path, mosquitto_here: None) -> None:
+    """A real mosquitto starts with it, on another port and with another folder."""
+    broker = Mosquitto(tmp_path)
+    text = BROKER.read_text().replace("listener 1883", f"listener {broker.port} 127.0.0.1")
+    text = text.replace("/mosquitto/data/", f"{tmp_path}/")
+    (tmp_path / "mosquitto.conf").write_text(f"user root\n{text}" if os.geteuid() == 0 else text)
+
+    broker.start().stop()
+
+    assert (tmp_path / "mosquitto.db").exists()
 
 
 @pytest.mark.parametrize("script", sorted(DEPLOY.rglob("*.sh")), ids=lambda path: path.name)
