@@ -143,7 +143,7 @@ class Router:
         for route in routes:
             reader = route.reader
             if len(payload) > MAX_PAYLOAD:
-                trouble = Trouble("too_large", f"{len(payload)} bytes, the limit is {MAX_PAYLOAD}")
+                trouble = Trouble("too_large", f"more than {MAX_PAYLOAD} bytes")
                 results.append((reader.group, _reject(route, trouble)))
                 continue
             if reader.value is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from forecaster.records import Event
+from forecaster.pipeline.decode import MAX_PAYLOAD
+from forecaster.records import Event, Message
 
 Ack = Callable[[], None]
 
@@ -21,7 +23,12 @@ class Inbox:
         self._queue: SimpleQueue[tuple[Event, Ack]] = SimpleQueue()
 
     def put(self, event: Event, ack: Ack = no_ack) -> None:
-        """Add an event; never blocks. Brokers hold back more themselves while acknowledgements are missing."""
+        """Add an event; never blocks. Brokers hold back more themselves while acknowledgements are missing.
+
+        Of a payload that is too large, only as much is kept as shows that it is: pictures would fill the journal.
+        """
+        if isinstance(event, Message) and len(event.payload) > MAX_PAYLOAD:
+            event = replace(event, payload=event.payload[: MAX_PAYLOAD + 1])
         self._queue.put((event, ack))
 
     def take(self, most: int, timeout_s: float) -> list[tuple[Event, Ack]]:
