@@ -110,6 +110,8 @@ def lesson(strip: Strip, shape: Shape, usual: Usual) -> tuple[Tensor, ...]:
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
     """Pools for ever: all streams if they fit in memory (made once), else a new draw of as many as do."""
     streams = len(strip.values)
+    if not streams:
+        return
     trial = lesson(strip._replace(values=strip.values[:1]), shape, usual)
     room = max(1, POOL_BYTES // sum(tensor.nbytes for tensor in trial))
     while True:

@@ -113,6 +113,7 @@ def train(
             load(network, warm_weights)
         random = np.random.default_rng(group.training.seed)
         learned = whole(dataset, shape.horizon, shape.lookback, since)
+        learned = learned._replace(values=learned.values[np.isfinite(learned.values[:, 0]).sum(-1) > 1])
         asked = whole(dataset, shape.horizon, shape.lookback, until)
         updates = fit(
             network,
@@ -170,12 +171,12 @@ def fit(
     Returns
     -------
     int
-        Number of updates made.
+        Number of updates made. Without any the network stays as it is: a mixture of simple forecasts.
     """
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    best = Best(loss=float("inf"), updates=0, weights={})
+    best = examined(network, exam, updates=0)
     began_s = elapsed_s()
     loss, updates = 0.0, 0
     state = network.recurrent.initial_state(ROWS)
@@ -241,8 +242,10 @@ def one_cycle(done: float) -> float:
 
 
 def endless(strip: Strip, network: Network, random: np.random.Generator) -> Iterator[Batch]:
-    """Batches for as long as they are asked for."""
+    """Batches for as long as they are asked for; they end when there is nothing to learn."""
     for pool in pools(strip, network.shape, network.usual, random):
+        if not len(pool.useful):
+            return
         yield from batches(pool, random)
 
 

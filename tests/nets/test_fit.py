@@ -120,6 +120,29 @@ def test_too_little_history_is_no_training() -> None:
     )
 
 
+def test_history_that_has_just_begun_again_teaches_nothing() -> None:
+    """One reading, long silence, four days: all of these are for judging, and the network stays simple."""
+    group = hourly_group()
+    values = np.full((2, 5000), np.nan)
+    values[:, 0] = 1.0
+    values[:, -100:] = homes(2, 100)
+
+    result = trained(dataset(values, group), group)
+
+    assert result.updates == 0
+    assert np.isfinite(result.scores["challenger"]["mae"])
+
+
+def test_stream_that_is_new_does_not_stop_the_others() -> None:
+    """It has nothing to learn from yet."""
+    group = hourly_group(network=Network(hidden=4))
+    values = homes(3, 150)
+    values[1, :140] = np.nan
+    values[2] = np.nan
+
+    assert trained(dataset(values, group), group, updates=30).updates == 30
+
+
 def test_clock_cuts_training_short() -> None:
     """When the budget is spent, what there is is averaged and judged; progress counts up to one."""
     group = hourly_group()
