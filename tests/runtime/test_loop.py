@@ -79,6 +79,23 @@ def test_units_that_have_piled_up_are_handled_as_one() -> None:
     assert [[one.count for one in batch if isinstance(one, Accepted)] for batch in batches] == [[3], [1]]
 
 
+def test_units_that_come_one_by_one_are_gathered_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is handled at once; those right after it wait for each other."""
+    monkeypatch.setattr(loops, "APART_S", 0.5)
+    room = Room()
+    batches: list[list[Effect]] = []
+    room.loop = Loop(room.engine, room.inbox, room.clock, batches.append, room._round, position=0)
+    thread = start_thread("engine", room.loop.run, print)
+    room.hear(power("12:10"))
+    eventually(lambda: room.loop.position == 1)
+    room.hear(power("12:15"))
+    room.hear(power("12:20"))
+    eventually(lambda: room.loop.position == 3)
+    room.loop.stop()
+    thread.join(10)
+    assert [[one.count for one in batch if isinstance(one, Accepted)] for batch in batches] == [[1], [2]]
+
+
 def test_a_step_that_is_due_is_closed_through_the_journal() -> None:
     """The clock never touches the engine by itself: a replay must see the same ticks."""
     room = Room()
