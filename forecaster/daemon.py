@@ -30,7 +30,7 @@ from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.errors import StoreError
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import naives
 from forecaster.nets.history import needed
 from forecaster.pipeline.encode import VERSION, schema_payload, schema_topic
 from forecaster.pipeline.engine import Engine
@@ -113,7 +113,7 @@ class Daemon:
         self._serving: dict[str, str | None] = {}
         self._trainer = ChildTrainer(command_line(config), registry)
         self._jobs = Jobs(self.metrics.job_failed, self.metrics.job_missed)
-        self.engine = Engine(settings, SeasonalNaive)
+        self.engine = Engine(settings, naives)
         self._inbox = Inbox()
         self._buffer = HistoryBuffer()
         self._flushed_s = self._started_s

@@ -13,7 +13,7 @@ from forecaster.adapters.snapshots import FileSnapshots
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
 from forecaster.commands.chosen import chosen_group
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import naives
 from forecaster.pipeline.encode import ForecastEncoder
 from forecaster.pipeline.engine import Engine
 from forecaster.records import Issued
@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> int:
     settings = config.load(Path(arguments.config), os.environ)
     groups = [chosen_group(settings, arguments.group)] if arguments.group else list(settings.groups)
     encoders = {group.name: ForecastEncoder(group, settings.publish.prefix) for group in groups}
-    engine = Engine(settings, SeasonalNaive)
+    engine = Engine(settings, naives)
     with (
         closing(SqliteJournal(settings.data / "journal.db", read_only=True)) as journal,
         closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history,

@@ -66,6 +66,41 @@ class SeasonalNaive:
         return np.where(np.isnan(median), last_observed(target)[:, None], median)
 
 
+class Climatology:
+    """What was seen at the same local time over the last four weeks of seasons: its quantiles.
+
+    While few seasons are known the seasonal naive forecast stands in, in proportion to what is missing. On homes,
+    whose days are not copies of each other, it is the harder of the two naive forecasts to beat.
+    """
+
+    version = "climatology"
+    warmup = 0
+
+    def __init__(self, group: Group) -> None:
+        self._naive = SeasonalNaive(group)
+        self._levels = group.levels
+        self._bounds = group.bounds
+
+    def initial_state(self, streams: int) -> Array:
+        """Nothing is carried: float32 (streams, 0, 0, 0)."""
+        return self._naive.initial_state(streams)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Forecast; see :class:`forecaster.ports.Predictor`."""
+        state, naive = self._naive.step(state, inputs)
+        season = self._naive.season
+        sample = same_phases(inputs, season)  # (B, H, K)
+        known = np.isfinite(sample).sum(-1, keepdims=True)  # (B, H, 1)
+        weight = np.minimum(1.0, known / PRIOR)
+        usual = np.where(known > 0, quantiles(sample, self._levels), 0.0)
+        return state, clip(weight * usual + (1 - weight) * naive, self._bounds)
+
+
+def naives(group: Group) -> tuple[SeasonalNaive, Climatology]:
+    """The forecasts every network must beat, the first of them the one for a stream just begun."""
+    return SeasonalNaive(group), Climatology(group)
+
+
 def season_of(group: Group) -> int:
     """The smallest season that fits the lookback; 1, the last value, when none does."""
     return next((season for season in group.seasons if season < group.lookback), 1)
@@ -117,11 +152,16 @@ def climatology(inputs: Inputs, season: int, levels: Sequence[float]) -> Array:
     Array
         float64 (B, H, Q), increasing along Q; NaN where that time of the season was never observed.
     """
+    return quantiles(same_phases(inputs, season), levels)
+
+
+def same_phases(inputs: Inputs, season: int) -> Array:
+    """What was seen at the local time of each lead in the last 28 seasons; float64 (B, H, K), NaN for gaps."""
     target = inputs.values[:, 0]
     width, horizon = target.shape[-1], inputs.future.shape[-1]
     blocks = min(BLOCKS, -(-width // season))
     source = latest(width + np.arange(horizon), np.array(width - 1), season, inputs.shift)  # (H,)
-    return quantiles(look_back(target, source, season, inputs.shift, blocks), levels)
+    return look_back(target, source, season, inputs.shift, blocks)
 
 
 def clip(values: Array, bounds: tuple[float | None, float | None]) -> Array:

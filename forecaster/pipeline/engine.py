@@ -38,16 +38,16 @@ class Engine:
     ----------
     settings
         What to subscribe to, and how to treat it.
-    naive
+    naives
         Makes the predictor that serves a group before it has a model, and that every model is measured against.
     """
 
-    def __init__(self, settings: Settings, naive: Callable[[Group], Predictor]) -> None:
+    def __init__(self, settings: Settings, naives: Callable[[Group], Sequence[Predictor]]) -> None:
         self._settings = settings
-        self._naive = naive
+        self._naives = naives
         self._router = Router(settings.groups, clock=settings.clock)
         self._by_events = settings.clock == "events"
-        self._groups = [GroupState(group, naive(group)) for group in settings.groups]
+        self._groups = [GroupState(group, naives(group)) for group in settings.groups]
         self._index = {group.name: index for index, group in enumerate(settings.groups)}
         self._redelivery = Redelivery()
         self._now_ms = NEVER
@@ -195,7 +195,7 @@ class Engine:
         misfits = {}
         for index, settings in enumerate(self._settings.groups):
             name = settings.name
-            fresh = GroupState(settings, self._naive(settings))
+            fresh = GroupState(settings, self._naives(settings))
             own = {key.split("/", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
             try:
                 if name not in groups:
@@ -203,7 +203,7 @@ class Engine:
                 fresh.restore(own, groups[name], networks.get(name))
             except (ValueError, KeyError) as misfit:
                 misfits[name] = str(misfit)
-                fresh = GroupState(settings, self._naive(settings))
+                fresh = GroupState(settings, self._naives(settings))
                 fresh.swap("", networks.get(name))
             self._groups[index] = fresh
         return misfits
@@ -211,7 +211,7 @@ class Engine:
     def part(self, groups: Iterable[str]) -> Engine:
         """An engine of some of the groups, the very same ones: what it handles, the others do not see."""
         chosen = [self._index[name] for name in groups]
-        part = Engine(replace(self._settings, groups=tuple(self._settings.groups[i] for i in chosen)), self._naive)
+        part = Engine(replace(self._settings, groups=tuple(self._settings.groups[i] for i in chosen)), self._naives)
         part._groups = [self._groups[index] for index in chosen]
         return part
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from forecaster.pipeline.align import Aligner
 from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.forecasts import Forecasts
 from forecaster.pipeline.streams import NOBODY, Streams
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import Ledger
@@ -36,11 +37,9 @@ CHUNK = 1024
 class GroupState:
     """The streams of one group: their open cells, windows, hidden states and outstanding forecasts."""
 
-    def __init__(self, settings: Group, naive: Predictor) -> None:
+    def __init__(self, settings: Group, naives: Sequence[Predictor]) -> None:
         self.settings = settings
         self._grid = Grid(settings.step, settings.timezone)
-        self._naive = naive
-        self._network: Predictor | None = None
         self._season = settings.seasons[0] if settings.seasons else 1
         self._past = settings.lookback + max(settings.warmup, self._season)
         self._streams = Streams(settings)
@@ -58,15 +57,7 @@ class GroupState:
                 "observed": Column((), np.int64, 0),  # steps that had a value
             }
         )
-        self._hidden = self._blank_hidden()
-
-    def _blank_hidden(self) -> Table:
-        """Initial hidden states for the predictor in service, one a stream."""
-        shape = (self._network or self._naive).initial_state(1).shape[1:]
-        hidden = Table({"hidden": Column(shape, np.float32, 0.0)})
-        for _ in range(len(self._streams)):
-            hidden.add()
-        return hidden
+        self._forecasts = Forecasts(settings, naives)
 
     # --- readings -------------------------------------------------------------------------------------------------
 
@@ -81,7 +72,7 @@ class GroupState:
         if is_stream:
             self._ledger.add()
             self._carried.add()
-            self._hidden.add()
+            self._forecasts.add()
         return row
 
     def accept(self, reading: Reading, now_ms: int, retained: bool) -> Reason | None:
@@ -117,7 +108,7 @@ class GroupState:
             for row in skipped:
                 self._window.clear(row, index)
                 slot = self._streams.slots(np.array([row]))
-                self._hidden["hidden"][slot[slot >= 0]] = 0.0
+                self._forecasts.blank(slot[slot >= 0])
 
     def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
         self._window.push(rows, index, values)
@@ -139,6 +130,7 @@ class GroupState:
         slots, rows, truth = slots[seen], rows[seen], truth[seen]
         quantiles, naive = self._ledger.said(slots, index)
         self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
+        self._forecasts.mature(slots, index, truth)
         self._carried["observed"][slots] += 1
         yield Verified(
             group=self.settings.name,
@@ -150,21 +142,12 @@ class GroupState:
         )
 
     def _forecast(self, index: int, slots: Array, rows: Array) -> Iterator[Issued]:
-        inputs = self._inputs(index, rows)
-        _, naive = self._naive.step(self._naive.initial_state(len(rows)), inputs)
-        quantiles, by_network = naive, np.zeros(len(rows), np.bool_)
-        if self._network is not None:
-            hidden = self._hidden["hidden"]
-            hidden[slots], ours = self._network.step(hidden[slots], inputs)
-            by_network = np.isfinite(ours).all((1, 2))
-            quantiles = np.where(by_network[:, None, None], ours, naive)
-        if self.settings.bounds != (None, None):
-            quantiles = np.clip(quantiles, *self.settings.bounds)
+        made = self._forecasts.make(slots, index, self._inputs(index, rows))
         self._carried["through"][slots] = index
-        self._ledger.issue(slots, index, quantiles, naive[..., self.settings.levels.index(0.5)], by_network)
-        yield from self._issued(index, rows, quantiles, by_network)
+        self._ledger.issue(slots, index, *made)
+        yield from self._issued(index, rows, made.quantiles, made.sources)
 
-    def _issued(self, index: int, rows: Array, quantiles: Array, by_network: Array) -> Iterator[Issued]:
+    def _issued(self, index: int, rows: Array, quantiles: Array, sources: Array) -> Iterator[Issued]:
         """Forecasts that can be published: a stream never observed has none."""
         good = np.isfinite(quantiles).all((1, 2))
         if not good.any():
@@ -176,7 +159,7 @@ class GroupState:
             origin_ms=self._grid.start(first),
             starts_ms=self._grid.starts(np.arange(first, first + self.settings.horizon)),
             quantiles=quantiles[good],
-            models=[self.version if one else self._naive.version for one in by_network[good].tolist()],
+            models=self._forecasts.told(sources[good]),
         )
 
     def _inputs(self, index: int, rows: Array) -> Inputs:
@@ -201,27 +184,24 @@ class GroupState:
     @property
     def version(self) -> str:
         """Of the model in service."""
-        return (self._network or self._naive).version
+        return self._forecasts.version
 
     def swap(self, version: str, network: Predictor | None) -> Swapped:
         """Forecast with another model from the next step on; its hidden states are rebuilt from the windows."""
-        self._network = network
+        self._forecasts.swap(network)
         self._warm_up()
         return Swapped(group=self.settings.name, version=self.version)
 
     def _warm_up(self) -> None:
         """Rebuild all hidden states by walking the network over the last steps of every stream."""
-        self._hidden = self._blank_hidden()
-        if self._network is None:
+        network = self._forecasts.network
+        if network is None:
             return
-        hidden = self._hidden["hidden"]
-        steps = min(self._network.warmup, self.settings.warmup)
+        steps = min(network.warmup, self.settings.warmup)
         for index, slots in self._by_newest():
             rows = self._streams.rows(slots)
-            state = hidden[slots]
             for step in range(index - steps + 1, index + 1):
-                state, _ = self._network.step(state, self._inputs(step, rows))
-            hidden[slots] = state
+                self._forecasts.walk(slots, self._inputs(step, rows))
 
     def _by_newest(self) -> Iterator[tuple[int, Array]]:
         """Streams that have closed a step, in chunks of the same newest step."""
@@ -260,8 +240,8 @@ class GroupState:
         for index, slots in self._by_newest():
             slots = slots[self.aligner.awake[self._streams.rows(slots)]]
             if slots.size:
-                quantiles, by_network = self._ledger.issued(slots, index)
-                yield from self._issued(index, self._streams.rows(slots), quantiles, by_network)
+                quantiles, sources = self._ledger.issued(slots, index)
+                yield from self._issued(index, self._streams.rows(slots), quantiles, sources)
 
     def series(self) -> dict[str, Series]:
         """All series by name."""
@@ -294,11 +274,12 @@ class GroupState:
             "window": self._window.state(),
             "ledger": self._ledger.state(),
             "carried": self._carried.state(),
-            "hidden": self._hidden.state(),
+            "forecasts": self._forecasts.state(),
         }
         arrays = {f"{part}.{name}": array for part, found in parts.items() for name, array in found.items()}
         series = [[one.name, one.source, one.labels] for one in self._streams.series]
-        model = self._network.version if self._network else None
+        network = self._forecasts.network
+        model = network.version if network else None
         return arrays, {"series": series, "model": model, "settings": self._fitting()}
 
     def _fitting(self) -> list[object]:
@@ -330,9 +311,8 @@ class GroupState:
         self._window.restore(parts["window"])
         self._ledger.restore(parts["ledger"])
         self._carried.restore(parts["carried"])
-        self._network = network
-        if meta["model"] == (network.version if network else None):
-            self._hidden = self._blank_hidden()
-            self._hidden.restore(parts["hidden"])
-        else:
+        same_network = meta["model"] == (network.version if network else None)
+        self._forecasts.swap(network)
+        self._forecasts.restore(parts["forecasts"], same_network=same_network)
+        if not same_network:
             self._warm_up()

@@ -42,6 +42,17 @@ def bucket_names(horizon: int) -> list[str]:
     return [name for name, (first, _) in zip(names, BUCKETS, strict=True) if first <= horizon]
 
 
+def reached(horizon: int) -> list[tuple[int, int]]:
+    """First and last lead of each bucket that a horizon reaches.
+
+    Examples
+    --------
+    >>> reached(24)
+    [(1, 1), (2, 4), (5, 12), (13, 24)]
+    """
+    return [(first, min(last, horizon)) for first, last in BUCKETS if first <= horizon]
+
+
 def intervals(levels: tuple[float, ...]) -> list[tuple[float, int, int]]:
     """Central intervals of the levels: nominal coverage, index of the lower and of the upper level.
 
@@ -89,7 +100,7 @@ class Ledger:
         self._horizon = horizon
         self._levels = np.array(levels)
         self._intervals = intervals(levels)
-        self._firsts = [first - 1 for first, _ in BUCKETS if first <= horizon]
+        self._firsts = [first - 1 for first, _ in reached(horizon)]
         self._leads = np.arange(1, horizon + 1)
         self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
         cells = horizon * (horizon + 1) // 2
@@ -98,7 +109,7 @@ class Ledger:
             {
                 "origin": Column((horizon,), np.int64, np.iinfo(np.int64).min),  # the last H that had a forecast
                 "issued": Column((cells, len(levels) + 1), np.float32, np.nan),  # quantiles, then the naive median
-                "by_network": Column((horizon,), np.bool_, False),  # origin
+                "sources": Column((horizon, len(self._firsts)), np.int8, 0),  # origin, bucket
                 "scored": Column((len(self._firsts),), np.int64, 0),
                 # weight, |error|, |error of naive|, pinball, |change over a season|, hits per interval
                 "sums": Column((len(self._firsts), 5 + len(self._intervals)), np.float64, 0.0),
@@ -113,19 +124,19 @@ class Ledger:
         """Where each lead keeps what is forecast after step ``index``, and until then what is said for it; (H,)."""
         return self._rings + index % self._leads
 
-    def issue(self, slots: Array, index: int, quantiles: Array, naive: Array, by_network: Array) -> None:
-        """Remember forecasts (B, H, Q), by the network or not (B,), and naive medians (B, H), made after ``index``."""
+    def issue(self, slots: Array, index: int, quantiles: Array, naive: Array, sources: Array) -> None:
+        """Remember forecasts (B, H, Q), naive medians (B, H) and what both come from (B, K), made after ``index``."""
         at = index % self._horizon
         self._table["origin"][slots, at] = index
         self._table["issued"][slots[:, None], self._cells(index)] = np.concatenate([quantiles, naive[..., None]], -1)
-        self._table["by_network"][slots, at] = by_network
+        self._table["sources"][slots, at] = sources
 
     def issued(self, slots: Array, index: int) -> tuple[Array, Array]:
-        """Forecasts made at the end of step ``index``: quantiles (B, H, Q), and whether by the network (B,)."""
+        """Forecasts made at the end of step ``index``: quantiles (B, H, Q), and codes of what they come from (B, K)."""
         at = index % self._horizon
         issued = self._table["issued"][slots[:, None], self._cells(index)].astype(np.float64)
         issued[self._table["origin"][slots, at] != index] = np.nan
-        return issued[..., :-1], self._table["by_network"][slots, at]
+        return issued[..., :-1], self._table["sources"][slots, at]
 
     def said(self, slots: Array, index: int) -> tuple[Array, Array]:
         """What had been forecast for step ``index``, per lead: quantiles (B, H, Q), naive (B, H), NaN where nothing."""

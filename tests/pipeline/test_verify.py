@@ -29,7 +29,7 @@ def a_forecast(origin: float) -> tuple[Array, Array]:
 
 
 def issue(ledger: Ledger, index: int) -> None:
-    ledger.issue(SLOT, index, *a_forecast(index), np.array([True]))
+    ledger.issue(SLOT, index, *a_forecast(index), np.array([[2, 1]]))
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(-7, 7))
@@ -50,13 +50,13 @@ def test_what_was_said_for_a_step_is_found_when_it_closes(forecasts: list[bool],
 
 
 def test_the_newest_forecast_is_found_whole() -> None:
-    """All leads, and which kind of model made it; nothing for a step that had none."""
+    """All leads, and what they come from; nothing for a step that had none."""
     ledger = a_ledger()
     for index in (5, 6):
         issue(ledger, index)
-    quantiles, by_network = ledger.issued(SLOT, 6)
+    quantiles, sources = ledger.issued(SLOT, 6)
     np.testing.assert_array_equal(quantiles, a_forecast(6)[0])
-    assert by_network.tolist() == [True]
+    assert sources.tolist() == [[2, 1]]
     assert np.isnan(ledger.issued(SLOT, 7)[0]).all()
 
 

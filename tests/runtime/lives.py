@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Array, Closed, Effect, Event, Inputs, Issued
@@ -96,7 +96,7 @@ class Life:
     ) -> None:
         self.disk = disk
         self.settings = Settings(mqtt=Mqtt(url="mqtt://localhost"), groups=groups, clock=clock)
-        self.engine = Engine(self.settings, SeasonalNaive)
+        self.engine = Engine(self.settings, lambda group: naives(group)[:1])
         self.buffer = HistoryBuffer()
         self.effects: list[Effect] = []
         self.position, self.rebuilt = restore(

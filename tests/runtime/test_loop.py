@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from servers import eventually
 
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
 from forecaster.records import Accepted, Closed, Effect, Event, Message, Tick
 from forecaster.runtime import loop as loops
@@ -25,7 +25,7 @@ class Room:
 
     def __init__(self) -> None:
         self.clock, self.inbox = FakeClock(at("12:30")), Inbox()
-        self.engine = Engine(Settings(mqtt=Mqtt(url="mqtt://localhost"), groups=(a_group(),)), SeasonalNaive)
+        self.engine = Engine(Settings(mqtt=Mqtt(url="mqtt://localhost"), groups=(a_group(),)), naives)
         self.effects: list[Effect] = []
         self.rounds = self.durable = 0
         self.loop = Loop(self.engine, self.inbox, self.clock, self.effects.extend, self._round, position=0)

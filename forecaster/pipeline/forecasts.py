@@ -1,0 +1,163 @@
+"""Making the forecasts of a group: network, corrected by what came true, or naive, whichever has come true better.
+
+::
+
+    inputs ──► network ──► calibration ──┐
+       └─────► naives ───────────────────┴─► choice per bucket of leads ──► published
+                        targets that have come teach calibration and choice (through the shadow)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from forecaster.pipeline.calibrate import Calibration
+from forecaster.pipeline.choose import BLEND, NAIVE, NETWORK, Choice
+from forecaster.pipeline.shadow import Shadow
+from forecaster.pipeline.table import Column, Table
+from forecaster.pipeline.verify import reached
+from forecaster.ports import Predictor
+from forecaster.records import Array, Inputs
+from forecaster.settings import Group
+
+
+class Made(NamedTuple):
+    """Forecasts of B streams.
+
+    Attributes
+    ----------
+    quantiles
+        As published, (B, H, Q); NaN for a stream never observed.
+    naive
+        Median of the better naive forecast, (B, H).
+    sources
+        What each bucket of leads comes from, int8 (B, K); see :meth:`Forecasts.told`.
+    """
+
+    quantiles: Array
+    naive: Array
+    sources: Array
+
+
+Part = Calibration | Choice | Shadow
+
+
+class Forecasts:
+    """The predictors of a group, their carried states, and what has been learned about how far to trust them.
+
+    Parameters
+    ----------
+    naives
+        Forecasts that need no training, the first of them the one for a stream just begun.
+    """
+
+    def __init__(self, settings: Group, naives: Sequence[Predictor]) -> None:
+        self._bounds = settings.bounds
+        self._median = settings.levels.index(0.5)
+        self._naives = tuple(naives)
+        self._network: Predictor | None = None
+        buckets = reached(settings.horizon)
+        self._bucket_of = np.repeat(np.arange(len(buckets)), [last - first + 1 for first, last in buckets])
+        self._calibration = Calibration(settings.levels, self._bucket_of)
+        self._choice = Choice(len(buckets), len(self._naives))
+        followed = tuple((first + last) // 2 for first, last in buckets)
+        self._shadow = Shadow(followed, len(settings.levels), len(self._naives))
+        self._parts: dict[str, Part] = {
+            "calibration": self._calibration,
+            "choice": self._choice,
+            "shadow": self._shadow,
+        }
+        self._hidden = self._blank(0)
+
+    @property
+    def network(self) -> Predictor | None:
+        """The model in service, None before the first."""
+        return self._network
+
+    @property
+    def version(self) -> str:
+        """Of the model in service."""
+        return (self._network or self._naives[0]).version
+
+    def add(self) -> int:
+        """Slot of a new stream."""
+        for part in self._parts.values():
+            part.add()
+        return self._hidden.add()
+
+    def swap(self, network: Predictor | None) -> None:
+        """Forecast with another network, its hidden states blank; see :meth:`walk`."""
+        self._network = network
+        self._hidden = self._blank(self._hidden.count)
+
+    def blank(self, slots: Array) -> None:
+        """Forget the hidden states of some streams."""
+        self._hidden["hidden"][slots] = 0.0
+
+    def walk(self, slots: Array, inputs: Inputs) -> None:
+        """Advance the hidden states (B) by a step of the past, forecasting nothing."""
+        if self._network is not None:
+            hidden = self._hidden["hidden"]
+            hidden[slots], _ = self._network.step(hidden[slots], inputs)
+
+    def make(self, slots: Array, index: int, inputs: Inputs) -> Made:
+        """Advance the hidden states by step ``index``, and forecast from its end."""
+        naives = np.stack([one.step(one.initial_state(len(slots)), inputs)[1] for one in self._naives])  # (M, B, H, Q)
+        raw = np.full_like(naives[0], np.nan)
+        if self._network is not None:
+            hidden = self._hidden["hidden"]
+            hidden[slots], raw = self._network.step(hidden[slots], inputs)
+        said = self._calibration.apply(slots, raw)
+        self._shadow.issue(slots, index, raw, said, np.moveaxis(naives[..., self._median], 0, -1))
+
+        best = self._choice.best_naive(slots)  # (B, K)
+        chosen = np.where(np.isfinite(said).all((1, 2))[:, None], self._choice.chosen(slots), NAIVE)
+        rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
+        naive = naives[best[:, self._bucket_of], rows, leads]  # (B, H, Q)
+        trust = np.array([1.0, 0.5, 0.0])[chosen][:, self._bucket_of, None]  # (B, H, 1)
+        published = np.where(trust > 0, trust * said + (1 - trust) * naive, naive)
+        if self._bounds != (None, None):
+            published = np.clip(published, *self._bounds)
+        sources = np.where(chosen == NETWORK, 0, 1 + 2 * best + (chosen == BLEND)).astype(np.int8)
+        return Made(published, naive[..., self._median], sources)
+
+    def mature(self, slots: Array, index: int, truth: Array) -> None:
+        """The values (B,) of step ``index`` have come: learn from what had been said for it."""
+        for bucket in range(int(self._bucket_of[-1]) + 1):
+            raw, said, naives = self._shadow.said(slots, index, bucket)
+            self._calibration.learn(slots, bucket, raw, said, truth)
+            self._choice.learn(slots, bucket, said[:, self._median], naives, truth)
+
+    def told(self, sources: Array) -> list[str]:
+        """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""
+        names = [[self.version]]
+        for naive in self._naives:
+            names += [[naive.version], [self.version, naive.version]]
+        return ["+".join(dict.fromkeys(name for code in row for name in names[code])) for row in sources.tolist()]
+
+    def _blank(self, streams: int) -> Table:
+        shape = (self._network or self._naives[0]).initial_state(1).shape[1:]
+        hidden = Table({"hidden": Column(shape, np.float32, 0.0)})
+        for _ in range(streams):
+            hidden.add()
+        return hidden
+
+    def state(self) -> dict[str, Array]:
+        """Arrays for the snapshot."""
+        parts = {name: part.state() for name, part in self._parts.items()} | {"hidden": self._hidden.state()}
+        return {f"{part}-{name}": array for part, found in parts.items() for name, array in found.items()}
+
+    def restore(self, state: Mapping[str, Array], *, same_network: bool) -> None:
+        """Take over what :meth:`state` gave; the hidden states only when they are of the network in service."""
+        for name, part in self._parts.items():
+            part.restore(_of(state, name))
+        if same_network:
+            self._hidden = self._blank(0)
+            self._hidden.restore(_of(state, "hidden"))
+
+
+def _of(state: Mapping[str, Array], part: str) -> dict[str, Array]:
+    return {name.split("-", 1)[1]: array for name, array in state.items() if name.startswith(f"{part}-")}
