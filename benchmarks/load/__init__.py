@@ -16,7 +16,8 @@ accepted or refused with a reason; the messages in the journal, byte for byte; a
 history against the mean computed from the messages.
 
 **Beside a bare client.** The same messages through the same kind of broker, on the daemon's core, to a paho client that
-does nothing but acknowledge by hand.
+does nothing but acknowledge by hand; and to the daemon's own MQTT session alone
+(``docs/decisions/0002-mqtt-in-bulk.md``).
 
 **Latency.** 500 messages a second, one at a time, each the first of a new step of its stream: it closes a step, which
 is verified, forecast and published. From just before the publisher's ``send`` to the arrival of that stream's forecast

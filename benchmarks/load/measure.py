@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from paho.mqtt.enums import MQTTProtocolVersion
 
 from benchmarks.load import books, generator, receiver
 from benchmarks.load.machine import GROUP, Broker, Service, wait_for
@@ -161,16 +160,18 @@ def lost(bench: Bench, data: Path, accepted: int, refused: dict[str, int]) -> It
 
 
 def beside(bench: Bench) -> Iterator[Figure]:
-    """The same messages to a client that does nothing with them."""
+    """The same messages to those who do nothing with them."""
     count = bench.messages // PASSES
-    with Broker(bench.folder / "bare", bench.theirs) as broker:
-        for name, version in {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}.items():
-            bench.say(f"a bare paho client, MQTT {name}")
-            ready = bench.folder / f"subscribed-{name}"
-            received = bench.bare.submit(receiver.receive, broker.port, count, version, ready)
-            wait_for("a subscription", ready.exists)
-            bench.publisher.submit(generator.flood, broker.port, bench.plan, 0, count).result()
-            yield Figure(f"CPU of a bare paho client, MQTT {name}", received.result(120), "µs/message")
+    for version in ("5", "3.1.1"):
+        for name, receive in {"a bare paho client": receiver.by_paho, "our session alone": receiver.by_session}.items():
+            bench.say(f"{name}, MQTT {version}")
+            folder = bench.folder / f"{receive.__name__}-{version}"
+            with Broker(folder, bench.theirs) as broker:
+                ready = folder / "subscribed"
+                received = bench.bare.submit(receive, broker.port, count, version, ready)
+                wait_for("a subscription", ready.exists)
+                bench.publisher.submit(generator.flood, broker.port, bench.plan, 0, count).result()
+                yield Figure(f"CPU of {name}, MQTT {version}", received.result(receiver.PATIENCE_S), "µs/message")
 
 
 def together(bench: Bench) -> Iterator[Figure]:
