@@ -214,7 +214,7 @@ class Issued:
     quantiles
         float64 (B, H, Q), increasing along Q, within the bounds, finite.
     models
-        Which model made each, length B: a version, or ``seasonal_naive``.
+        What made each, length B: a version, ``seasonal_naive``, ``climatology``, or several joined by ``+``.
     """
 
     group: str
@@ -240,7 +240,7 @@ class Verified:
     quantiles
         float64 (B, H, Q): what the forecast issued ``lead`` steps before had said.
     naive
-        float64 (B, H): what seasonal naive had said.
+        float64 (B, H): what the better naive forecast had said.
     """
 
     group: str
@@ -366,7 +366,7 @@ class Score:
         Mean absolute error of the median in the unit of the data; the same over the error of a one-season-old
         value; mean quantile loss over the levels.
     skill
-        1 − mae / mae of seasonal naive on the same targets. 0: no better; NaN: nothing to compare with yet.
+        1 − mae / mae of the better naive on the same targets. 0: no better; NaN: nothing to compare with yet.
     coverage
         For each central interval ``(0.8, …)`` of the levels, the fraction of targets inside.
     """

@@ -29,7 +29,8 @@ from forecaster.settings import Settings
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 NAIVE = "seasonal_naive"
-KINDS = ("network", "naive")
+NAIVES = {NAIVE, "climatology"}
+KINDS = ("network", "mixed", "naive")
 STATES = ("warming", "active", "stale", "quarantined")
 OUTCOMES = ("promoted", "rejected", "failed", "skipped", "timeout")
 
@@ -81,7 +82,7 @@ FAMILIES: Mapping[str, Family] = {
     "forecast_mae": Family("gauge", "Rolling mean absolute error, in the unit of the data.", ("group", "leads")),
     "forecast_error_mase": Family("gauge", "Rolling MAE over that of a value one season old.", ("group", "leads")),
     "forecast_pinball": Family("gauge", "Rolling mean quantile loss, in the unit of the data.", ("group", "leads")),
-    "forecast_skill_ratio": Family("gauge", "1 - MAE / MAE of seasonal naive; above 0 is better.", ("group", "leads")),
+    "forecast_skill_ratio": Family("gauge", "1 - MAE / MAE of the better naive; above 0 is better.", ("group", "leads")),
     "interval_coverage_ratio": Family(
         "gauge", "Fraction of truths inside the central interval of that level.", ("group", "leads", "level")
     ),
@@ -340,10 +341,11 @@ class Metrics:
 def kind_of(model: str) -> str:
     """What made a forecast, as a bounded label.
 
-    >>> kind_of("0007"), kind_of("seasonal_naive")
-    ('network', 'naive')
+    >>> kind_of("0007"), kind_of("climatology"), kind_of("0007+climatology")
+    ('network', 'naive', 'mixed')
     """
-    return "naive" if "naive" in model else "network"
+    parts = set(model.split("+"))
+    return "network" if not parts & NAIVES else "naive" if parts <= NAIVES else "mixed"
 
 
 def _installed(package: str) -> str:

@@ -64,7 +64,7 @@ class Look:
 
     @property
     def errors(self) -> tuple[float, float] | None:
-        """Rolling mean absolute error of what was published, and of seasonal naive; None before a day is scored."""
+        """Rolling mean absolute error of what was published, and of the better naive; None before a day is scored."""
         mae = self.numbers.by("forecaster_forecast_mae", "leads")
         skill = self.numbers.by("forecaster_forecast_skill_ratio", "leads")
         weight = self.numbers.by("forecaster_forecasts_verified_total", "leads")
@@ -136,7 +136,7 @@ def _counts(look: Look) -> Text:
 
 def _model(look: Look) -> RenderableType:
     if look.model == "seasonal_naive":
-        name = Text("none yet: seasonal naive (the same hour yesterday)", style="yellow")
+        name = Text("none yet: naive (the same hour of the days before)", style="yellow")
     else:
         name = Text.assemble(("recurrent network ", ""), (look.model, "bold green"))
     if not look.training:
@@ -151,7 +151,7 @@ def _error(look: Look) -> Text:
         return Text("not yet: forecasts are scored when their hours have come", style=SHADE)
     ours, naive = look.errors
     better = 1 - ours / naive
-    said = Text.assemble((f"{ours:.3f}", "bold"), f" kWh per hour   seasonal naive {naive:.3f}   ")
+    said = Text.assemble((f"{ours:.3f}", "bold"), f" kWh per hour   best naive {naive:.3f}   ")
     said.append(
         f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0.01 else "yellow"
     )
@@ -185,7 +185,7 @@ def summary(look: Look) -> RenderableType:
     if look.errors:
         ours, naive = look.errors
         said.append("\nerror ", SHADE)
-        said.append(f"{ours:.3f} kWh per hour over the last forecasts, seasonal naive {naive:.3f}: ")
+        said.append(f"{ours:.3f} kWh per hour over the last forecasts, best naive {naive:.3f}: ")
         better = 1 - ours / naive
         said.append(
             f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0 else "yellow"

@@ -72,7 +72,7 @@ def test_effects_are_counted_by_group() -> None:
             Reject(group="home", stream="a", reason="late"),
             Reject(group=None, stream=None, reason="unknown_topic"),
             closed(["a", "b"], [1.0, NAN]),
-            issued(["a", "b", "c"], np.zeros((3, 3, 2)), ["0001", "seasonal_naive", "0001"]),
+            issued(["a", "b", "c"], np.zeros((3, 3, 2)), ["0001", "climatology", "0001+climatology"]),
         ]
     )
 
@@ -82,7 +82,7 @@ def test_effects_are_counted_by_group() -> None:
         ("", "unknown_topic"): 1,
     }
     assert samples(told, "steps_closed_total") == {("home",): 2}
-    assert samples(told, "forecasts_published_total") == {("home", "network"): 2, ("home", "naive"): 1}
+    assert samples(told, "forecasts_published_total") == {("home", kind): 1 for kind in ("network", "naive", "mixed")}
     assert samples(told, "ingest_delay_seconds_count") == {("home",): 3}
     assert samples(told, "ingest_delay_seconds_sum") == {("home",): 7.05}
 
