@@ -8,7 +8,7 @@ Shape letters: **S** streams, **R** rows of a batch, **T** origins, **H** horizo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
 POOL_BYTES = 200_000_000
-PASSES = 2
-"""Features kept in memory at a time; when all streams need more, a part is drawn, passed over so often, and another."""
+STRETCH, PASSES = 192, 3
+"""Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
+passed over so often, and others drawn."""
 
 ROWS = 32
 CHUNK = 24
@@ -57,14 +58,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Features and targets of some streams at all origins of the training part.
+    """Features and targets of whole streams, or of stretches of them.
 
     Attributes
     ----------
     seen, target, observed
         As in :class:`Batch`, (S, T, ...).
     useful
-        int64 (U, 2), stream and origin of what can be learned from: something is known and some target observed.
+        int64 (U, 2), row and origin of what can be learned from: something is known and some target observed.
     """
 
     seen: View
@@ -85,16 +86,11 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
     return Strip(values, dataset.calendar[steps], dataset.shift[steps])
 
 
-def pool(strip: Strip, shape: Shape, usual: Usual) -> Pool:
-    """Everything there is to learn from a strip, made stream by stream so that little else is in memory."""
-    parts = [lesson(strip._replace(values=row[None]), shape, usual) for row in strip.values]
+def pool(strips: Iterable[Strip], shape: Shape, usual: Usual) -> Pool:
+    """Everything there is to learn from strips of one stream each; one by one, so that little else is in memory."""
+    parts = [lesson(strip, shape, usual) for strip in strips]
     *seen, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return Pool(
-        seen=View(*seen),
-        target=target,
-        observed=observed,
-        useful=observed.any(-1).nonzero().numpy(),
-    )
+    return Pool(seen=View(*seen), target=target, observed=observed, useful=observed.any(-1).nonzero().numpy())
 
 
 def lesson(strip: Strip, shape: Shape, usual: Usual) -> tuple[Tensor, ...]:
@@ -108,18 +104,31 @@ def lesson(strip: Strip, shape: Shape, usual: Usual) -> tuple[Tensor, ...]:
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
-    """Pools for ever: all streams if they fit in memory (made once), else a new draw of as many as do."""
-    streams = len(strip.values)
-    if not streams:
+    """Pools for ever: all there is, made once, if it fits in memory; else ever new draws of stretches."""
+    if not len(strip.values):
         return
-    trial = lesson(strip._replace(values=strip.values[:1]), shape, usual)
-    room = max(1, POOL_BYTES // sum(tensor.nbytes for tensor in trial))
+    streams = [strip._replace(values=row[None]) for row in strip.values]
+    size = sum(tensor.nbytes for tensor in lesson(streams[0], shape, usual))
+    if size * len(streams) <= POOL_BYTES:
+        everything = pool(streams, shape, usual)
+        while True:
+            yield everything
+    origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
+    length = min(origins, STRETCH)
+    count = max(1, POOL_BYTES * origins // (size * length))
     while True:
-        drawn = np.arange(streams) if room >= streams else random.choice(streams, room, replace=False)
-        made = pool(strip._replace(values=strip.values[drawn]), shape, usual)
-        while room >= streams:
-            yield made
-        yield from [made] * PASSES
+        yield from [pool(stretches(strip, shape, length, count, random), shape, usual)] * PASSES
+
+
+def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.random.Generator) -> Iterator[Strip]:
+    """Random stretches of ``length`` origins, of long streams more than of short ones."""
+    seen = np.isfinite(strip.values[:, 0])
+    latest = strip.values.shape[-1] - (shape.lookback - 1 + length + shape.horizon)
+    earliest = np.clip(seen.argmax(-1) - (shape.lookback - 1), 0, latest)
+    for stream in random.choice(len(seen), count, p=seen.sum(-1) / seen.sum()):
+        start = random.integers(earliest[stream], latest + 1)
+        steps = slice(start, start + shape.lookback - 1 + length + shape.horizon)
+        yield Strip(strip.values[stream : stream + 1, :, steps], strip.calendar[steps], strip.shift[steps])
 
 
 def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np.random.Generator) -> Batch:

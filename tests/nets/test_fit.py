@@ -178,20 +178,26 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
     assert other["recurrent.net.weight_hh_l0"].shape == (51, 17)
 
 
-def test_memory_is_bounded_by_drawing_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When not all streams fit, pools of a few are drawn, used twice, and drawn again."""
+def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When not all streams fit, pools of stretches are drawn, used a few times, and drawn again; all are real."""
     group = hourly_group()
     shape = shape_of(group, 2)
-    strip = batches.whole(dataset(homes(20, 100), group), group.horizon, group.lookback, 100)
+    strip = batches.whole(dataset(homes(20, 400), group), group.horizon, group.lookback, 400)
     usual = fit.usual(strip.values)
-    one = batches.lesson(strip._replace(values=strip.values[:1]), shape, usual)
-    monkeypatch.setattr(batches, "POOL_BYTES", 4 * sum(tensor.nbytes for tensor in one))
+    size = sum(tensor.nbytes for tensor in batches.lesson(strip._replace(values=strip.values[:1]), shape, usual))
+    everything = next(batches.pools(strip, shape, usual, np.random.default_rng(0)))
+    monkeypatch.setattr(batches, "POOL_BYTES", 4 * size)
 
     drawn = list(islice(batches.pools(strip, shape, usual, np.random.default_rng(0)), 4))
 
-    assert [len(pool.target) for pool in drawn] == [4, 4, 4, 4]
-    assert drawn[0] is drawn[1]
-    assert not torch.equal(drawn[1].target, drawn[2].target)
+    assert everything.target.shape[:2] == (20, 400)
+    assert [pool.target.shape[:2] for pool in drawn] == [(8, 192)] * 4
+    assert drawn[0] is drawn[1] is drawn[2]
+    assert not torch.equal(drawn[2].target, drawn[3].target)
+    whole = everything.target[:, :, 0].double()
+    for row in drawn[0].target[:, :50, 0].double():
+        pieces = whole.unfold(1, 50, 1)
+        assert torch.isclose(pieces, row, atol=1e-5, equal_nan=True).all(-1).any()
 
 
 def test_rows_go_on_chunk_by_chunk() -> None:
@@ -200,7 +206,7 @@ def test_rows_go_on_chunk_by_chunk() -> None:
     values = np.arange(400.0)[None]
     strip = batches.whole(dataset(values, group), 1, 72, 400)
     usual = fit.usual(strip.values)
-    pool = batches.pool(strip, shape_of(group, 2), usual)
+    pool = batches.pool([strip], shape_of(group, 2), usual)
 
     row = list(batches.batches(pool, np.random.default_rng(0)))[: batches.CHUNKS]
 
