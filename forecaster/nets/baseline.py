@@ -6,11 +6,13 @@ numpy only: a daemon that has no model yet never loads torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 
-from forecaster.nets.phases import BLOCKS, latest, look, look_back, quantiles, same_phase
+from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
@@ -47,22 +49,18 @@ class SeasonalNaive:
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
         target = inputs.values[:, 0]
-        horizon = inputs.future.shape[-1]
-        median = self._median(target, inputs.shift, horizon)
-        growth = 1.0 if self.season > 1 else np.sqrt(np.arange(1, horizon + 1))[:, None]  # (H, 1)
+        median = self._median(target, seasons_back(inputs, self.season))
+        growth = 1.0 if self.season > 1 else np.sqrt(np.arange(1, median.shape[1] + 1))[:, None]  # (H, 1)
         spread = offsets(target, self.season, inputs.shift, self.levels)
         return state, clip(median[:, :, None] + spread[:, None, :] * growth, self.bounds)
 
-    def _median(self, target: Array, shift: Array, horizon: int) -> Array:
-        width = target.shape[-1]
-        origin = np.array(width - 1)
-        source = latest(width + np.arange(horizon), origin, self.season, shift)  # (H,)
-        median = look(target, source)  # (B, H)
+    def _median(self, target: Array, back: Array) -> Array:
+        median = look(target, back[:, 0])  # (B, H)
         gaps = np.isnan(median).any(1)
         if self.season > 1 and gaps.any():
-            back = look_back(target[gaps], source, self.season, shift, -(-width // self.season))  # (B', H, K)
-            newest = np.isfinite(back).argmax(-1)[..., None]
-            median[gaps] = np.take_along_axis(back, newest, -1)[..., 0]
+            sample = look(target[gaps], back)  # (B', H, K)
+            newest = np.isfinite(sample).argmax(-1)[..., None]
+            median[gaps] = np.take_along_axis(sample, newest, -1)[..., 0]
         return np.where(np.isnan(median), last_observed(target)[:, None], median)
 
 
@@ -87,13 +85,16 @@ class Climatology:
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
-        state, naive = self._naive.step(state, inputs)
-        season = self._naive.season
-        sample = same_phases(inputs, season)  # (B, H, K)
+        sample = same_phases(inputs, self._naive.season)  # (B, H, K)
         known = np.isfinite(sample).sum(-1, keepdims=True)  # (B, H, 1)
-        weight = np.minimum(1.0, known / PRIOR)
-        usual = np.where(known > 0, quantiles(sample, self._levels), 0.0)
-        return state, clip(weight * usual + (1 - weight) * naive, self._bounds)
+        forecast = quantiles(sample, self._levels)
+        few = (known < PRIOR).any((1, 2))
+        if few.any():
+            rows = replace(inputs, values=inputs.values[few], future=inputs.future[few])
+            _, naive = self._naive.step(state[few], rows)
+            weight = np.minimum(1.0, known[few] / PRIOR)
+            forecast[few] = weight * np.where(known[few] > 0, forecast[few], 0.0) + (1 - weight) * naive
+        return state, clip(forecast, self._bounds)
 
 
 def naives(group: Group) -> tuple[SeasonalNaive, Climatology]:
@@ -157,11 +158,19 @@ def climatology(inputs: Inputs, season: int, levels: Sequence[float]) -> Array:
 
 def same_phases(inputs: Inputs, season: int) -> Array:
     """What was seen at the local time of each lead in the last 28 seasons; float64 (B, H, K), NaN for gaps."""
-    target = inputs.values[:, 0]
-    width, horizon = target.shape[-1], inputs.future.shape[-1]
-    blocks = min(BLOCKS, -(-width // season))
-    source = latest(width + np.arange(horizon), np.array(width - 1), season, inputs.shift)  # (H,)
-    return look_back(target, source, season, inputs.shift, blocks)
+    return look(inputs.values[:, 0], seasons_back(inputs, season)[:, :BLOCKS])
+
+
+def seasons_back(inputs: Inputs, season: int) -> Array:
+    """Positions in the window of the local time of each lead, the newest that is known first; int64 (H, K)."""
+    return _seasons_back(inputs.shift.tobytes(), inputs.values.shape[-1], inputs.future.shape[-1], season)
+
+
+@lru_cache(maxsize=64)  # the same from origin to origin until the clock changes, and dear beside one forecast
+def _seasons_back(shift: bytes, width: int, horizon: int, season: int) -> Array:
+    offset = np.frombuffer(shift, np.int64)
+    newest = latest(width + np.arange(horizon), np.array(width - 1), season, offset)
+    return np.stack([same_phase(newest, k, season, offset) for k in range(-(-width // season))], axis=-1)
 
 
 def clip(values: Array, bounds: tuple[float | None, float | None]) -> Array:
