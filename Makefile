@@ -18,7 +18,7 @@ venv: $(STAMP)  ## the environment alone, in .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX)) torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
@@ -29,8 +29,8 @@ check: venv  ## format, lint, types, architecture, duplicated code
 	$(BIN)/pytest tests/test_architecture.py -p no:randomly
 	$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=8 forecaster
 
-test: venv  ## all tests; installs mosquitto when it is missing and apt is there
-	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || deploy/install-mosquitto.sh
+test: venv  ## all tests; installs mosquitto and prometheus when they are missing and apt is there
+	deploy/install-test-services.sh
 	$(BIN)/pytest
 
 format: venv  ## put everything in the house style

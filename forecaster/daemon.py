@@ -155,7 +155,9 @@ class Daemon:
             *(self.engine, settings, self._snapshots, self._journal, self._history, self._models.find),
             self._buffer.add,
         )
-        outputs = Outputs(settings, self.broker, self._buffer, self._complaints, self.metrics.observe, self.engine.unit)
+        outputs = Outputs(
+            settings, self.broker, self._buffer, self._complaints, self.metrics.observe, self.engine.unit, self._drifted
+        )
         backlog = Backlog(
             lambda: self.broker.connects if self.broker.connected() else 0,
             lambda: self.broker.received,
@@ -217,6 +219,14 @@ class Daemon:
             self.metrics.job_added(f"train {group.name}")
             self._jobs.retrain(group, partial(self._train, group), partial(self._models.last_trained_ms, group))
         self._jobs.start()
+
+    def _drifted(self, name: str) -> None:
+        """Train early, unless the model is young: a cool-down of a quarter of the interval, at least an hour."""
+        group = self.settings.group(name)
+        last_ms = self._models.last_trained_ms(group)
+        cool_down_ms = max(3_600_000, round(250 * (group.training.schedule.every_s or 86_400.0)))
+        if last_ms is not None and self._clock.now_ms() - last_ms > cool_down_ms:
+            self._jobs.train_now(name, partial(self._train, group))
 
     def _train(self, group: Group) -> None:
         """Train a group in a process of its own, unless there is too little to learn from."""

@@ -241,6 +241,8 @@ class Verified:
         float64 (B, H, Q): what the forecast issued ``lead`` steps before had said.
     naive
         float64 (B, H): what the better naive forecast had said.
+    anomaly
+        float64 (B,): distance of the truth from the median of lead 1 in units of the 99 % range; above 1 outside it.
     """
 
     group: str
@@ -249,6 +251,14 @@ class Verified:
     truth: Array
     quantiles: Array
     naive: Array
+    anomaly: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """The errors of a group have risen for good: time to train again."""
+
+    group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +269,7 @@ class Swapped:
     version: str
 
 
-Effect = Reject | Accepted | Closed | Issued | Verified | Swapped
+Effect = Reject | Accepted | Closed | Issued | Verified | Swapped | Drifted
 
 # --- what a predictor is shown -----------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ def mosquitto_here() -> None:
 def require_mosquitto() -> None:
     if mosquitto_program() is not None:
         return
-    message = "mosquitto is not installed; deploy/install-mosquitto.sh installs it"
+    message = "mosquitto is not installed; deploy/install-test-services.sh installs it"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)

@@ -23,7 +23,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from forecaster.adapters.resources import cpu_cores, memory_limit_bytes
 from forecaster.adapters.stream_series import AllStreamSeries
-from forecaster.records import Accepted, Array, Closed, Effect, Issued, Reason, Reject, Score, Swapped, Verified
+from forecaster.records import (
+    Accepted,
+    Array,
+    Closed,
+    Drifted,
+    Effect,
+    Issued,
+    Reason,
+    Reject,
+    Score,
+    Swapped,
+    Verified,
+)
 from forecaster.settings import Settings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -82,10 +94,15 @@ FAMILIES: Mapping[str, Family] = {
     "forecast_mae": Family("gauge", "Rolling mean absolute error, in the unit of the data.", ("group", "leads")),
     "forecast_error_mase": Family("gauge", "Rolling MAE over that of a value one season old.", ("group", "leads")),
     "forecast_pinball": Family("gauge", "Rolling mean quantile loss, in the unit of the data.", ("group", "leads")),
-    "forecast_skill_ratio": Family("gauge", "1 - MAE / MAE of the better naive; above 0 is better.", ("group", "leads")),
+    "forecast_skill_ratio": Family(
+        "gauge", "1 - MAE / MAE of the better naive; above 0 is better.", ("group", "leads")
+    ),
     "interval_coverage_ratio": Family(
         "gauge", "Fraction of truths inside the central interval of that level.", ("group", "leads", "level")
     ),
+    "anomaly_score": Family("gauge", "Highest of the last step; above 1: outside the 99 % range.", ("group",)),
+    "anomalies_total": Family("counter", "Values outside the 99 % range they were forecast in.", ("group",)),
+    "drift_detected_total": Family("counter", "Times the errors were found to have risen for good.", ("group",)),
     # models
     "model_info": Family("gauge", "Always 1; the labels say which model serves.", ("group", "version", "cell")),
     "training_runs_total": Family("counter", "Trainings by how they ended.", ("group", "outcome")),
@@ -184,7 +201,10 @@ class Metrics:
                 case Swapped():
                     self.model(effect.group, effect.version)
                 case Verified():
-                    pass  # the engine keeps the rolling scores; see scores()
+                    self._set("anomaly_score", float(np.nan_to_num(effect.anomaly).max(initial=0.0)), effect.group)
+                    self._add("anomalies_total", int((effect.anomaly > 1).sum()), effect.group)
+                case Drifted():
+                    self._add("drift_detected_total", 1, effect.group)
                 case _:
                     assert_never(effect)
 

@@ -72,6 +72,10 @@ class Jobs:
         """Run a function at an interval, first after one interval."""
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name)
 
+    def train_now(self, group: str, train: Callable[[], None]) -> None:
+        """Train a group out of turn, after a training that runs."""
+        self._scheduler.add_job(train, id=f"train {group} early", executor="training", replace_existing=True)
+
     def retrain(self, group: Group, train: Callable[[], None], last_trained_ms: Callable[[], int | None]) -> None:
         """Train a group whenever it is due.
 

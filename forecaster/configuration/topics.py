@@ -107,7 +107,7 @@ def own_topics(prefix: str, groups: Sequence[str]) -> list[list[str]]:
     return [
         [*start, "status"],
         [*start, "schema", "forecast", "v1"],
-        *([*start, group, ANY, "forecast"] for group in groups),
+        *([*start, group, ANY, kind] for group in groups for kind in ("forecast", "anomaly")),
     ]
 
 

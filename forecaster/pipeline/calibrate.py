@@ -36,6 +36,9 @@ predicted range."""
 YOUNG = 100
 """Targets over which the first scales are plain means."""
 
+SPIKE = 6.0
+"""Errors above this many times those of the long run count as this: one spike is no restlessness."""
+
 WIDEST = 8.0
 """Largest scale: beyond it the network is lost, and something else than its range should be published."""
 
@@ -74,7 +77,7 @@ class Calibration:
         scale = self._scale(slots)[:, self._bucket_of, None]  # (B, H, 1)
         offset = self._table["offset"][slots][:, self._bucket_of]  # (B, H, Q)
         median = quantiles[..., self._median, None]
-        moved = median + scale * (quantiles - median + offset * self._range(quantiles)[..., None])
+        moved = median + scale * (quantiles - median + offset * spread(quantiles)[..., None])
         return np.maximum.accumulate(moved, axis=-1)
 
     def learn(self, slots: Array, bucket: int, raw: Array, said: Array, truth: Array) -> None:
@@ -96,7 +99,8 @@ class Calibration:
         calm = np.abs(np.log(self._scale(slots)[:, bucket])) < NOISE
         step = np.maximum(np.where(calm, LAST_STEP, RESTLESS_STEP), FIRST_STEP / np.sqrt(1 + matured / 8))[:, None]
         table["offset"][slots, bucket] += step * (self._levels - (truth[:, None] <= said))
-        error = np.abs(truth - raw[:, self._median]) / self._range(raw)
+        error = np.abs(truth - raw[:, self._median]) / spread(raw)
+        error = np.fmin(error, SPIKE * np.maximum(table["slow"][slots, bucket], 0.1))
         for name, weight in (("fast", np.full(len(slots), FAST)), ("slow", np.where(calm, SLOW, 0.0))):
             known = table[name][slots, bucket]
             weight = np.maximum(weight, np.where(matured < YOUNG, 1 / (1 + matured), 0.0))
@@ -111,10 +115,6 @@ class Calibration:
         real = ratio * np.clip(np.abs(ratio) / NOISE - 1.0, 0.0, 1.0)
         return np.where(np.isfinite(ratio), np.clip(np.exp(real), 1 / WIDEST, WIDEST), 1.0)
 
-    def _range(self, quantiles: Array) -> Array:
-        """Width between the outermost levels, never zero; (...)."""
-        return np.maximum(quantiles[..., -1] - quantiles[..., 0], 1e-9 + 1e-9 * np.abs(quantiles[..., self._median]))
-
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
         return self._table.state()
@@ -122,3 +122,9 @@ class Calibration:
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
         self._table.restore(state)
+
+
+def spread(quantiles: Array) -> Array:
+    """Width between the outermost levels of (..., Q), never zero; (...)."""
+    middle = np.abs(quantiles[..., quantiles.shape[-1] // 2])
+    return np.maximum(quantiles[..., -1] - quantiles[..., 0], 1e-9 + 1e-9 * middle)

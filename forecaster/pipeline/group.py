@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from forecaster.pipeline.align import Aligner
+from forecaster.pipeline.anomaly import anomaly
 from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.drift import Drift
 from forecaster.pipeline.forecasts import Forecasts
 from forecaster.pipeline.streams import NOBODY, Streams
 from forecaster.pipeline.table import Column, Table
@@ -17,6 +19,7 @@ from forecaster.ports import Predictor
 from forecaster.records import (
     Array,
     Closed,
+    Drifted,
     Effect,
     Inputs,
     Issued,
@@ -58,6 +61,7 @@ class GroupState:
             }
         )
         self._forecasts = Forecasts(settings, naives)
+        self._drift = Drift()
 
     # --- readings -------------------------------------------------------------------------------------------------
 
@@ -123,7 +127,7 @@ class GroupState:
             yield from self._verify(index, slots, rows[some], truth[some])
             yield from self._forecast(index, slots, rows[some])
 
-    def _verify(self, index: int, slots: Array, rows: Array, truth: Array) -> Iterator[Verified]:
+    def _verify(self, index: int, slots: Array, rows: Array, truth: Array) -> Iterator[Verified | Drifted]:
         seen = ~np.isnan(truth)
         if not seen.any():
             return
@@ -139,7 +143,12 @@ class GroupState:
             truth=truth,
             quantiles=quantiles,
             naive=naive,
+            anomaly=anomaly(truth, quantiles[:, 0], self.settings.levels),
         )
+        median = quantiles[:, 0, self.settings.levels.index(0.5)]
+        usual = np.maximum(self._ledger.usual_error(slots), 1e-9)
+        if self._drift.step(index, np.abs(truth - median) / usual):
+            yield Drifted(group=self.settings.name)
 
     def _forecast(self, index: int, slots: Array, rows: Array) -> Iterator[Issued]:
         made = self._forecasts.make(slots, index, self._inputs(index, rows))
@@ -275,6 +284,7 @@ class GroupState:
             "ledger": self._ledger.state(),
             "carried": self._carried.state(),
             "forecasts": self._forecasts.state(),
+            "drift": self._drift.state(),
         }
         arrays = {f"{part}.{name}": array for part, found in parts.items() for name, array in found.items()}
         series = [[one.name, one.source, one.labels] for one in self._streams.series]
@@ -311,6 +321,7 @@ class GroupState:
         self._window.restore(parts["window"])
         self._ledger.restore(parts["ledger"])
         self._carried.restore(parts["carried"])
+        self._drift.restore(parts["drift"])
         same_network = meta["model"] == (network.version if network else None)
         self._forecasts.swap(network)
         self._forecasts.restore(parts["forecasts"], same_network=same_network)

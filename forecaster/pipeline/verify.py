@@ -24,6 +24,9 @@ from forecaster.settings import Group
 BUCKETS = ((1, 1), (2, 4), (5, 12), (13, 1_000_000))
 """First and last lead of each bucket; few and fixed, because they become metric labels."""
 
+FEW = 20
+"""Weight of the rolling scores of a stream below which they say little."""
+
 MEMORY = 200
 """Steps over which the rolling scores look back, exponentially."""
 
@@ -171,6 +174,11 @@ class Ledger:
         sums = self._table["sums"][slots]
         self._table["sums"][slots] = np.where(hit, self._decay * sums + np.concatenate([hit, mean], axis=-1), sums)
         self._table["scored"][slots] += count
+
+    def usual_error(self, slots: Array) -> Array:
+        """Rolling absolute error one step ahead (B,); NaN while few forecasts have met their target."""
+        weight, error = self._table["sums"][slots, 0, :2].T
+        return np.where(weight > FEW, error / np.maximum(weight, 1), np.nan)
 
     def scores(self) -> list[Score]:
         """Rolling scores over all streams, one per bucket that has any."""

@@ -8,7 +8,8 @@ from functools import partial
 
 from forecaster.pipeline.encode import ForecastEncoder
 from forecaster.ports import Broker
-from forecaster.records import Closed, Effect, Issued, Reject, Swapped
+from forecaster.records import Closed, Drifted, Effect, Issued, Reject, Swapped, Verified
+from forecaster.runtime.anomalies import Anomalies
 from forecaster.runtime.complaints import Complaints
 from forecaster.runtime.history_buffer import HistoryBuffer
 from forecaster.settings import Settings, Step
@@ -30,6 +31,8 @@ class Outputs:
         Counts effects for the metrics.
     unit_of
         Unit of a stream, by group and name.
+    drifted
+        Told the group whose errors have risen for good.
     """
 
     def __init__(
@@ -40,8 +43,11 @@ class Outputs:
         complaints: Complaints,
         observe: Callable[[list[Effect]], None],
         unit_of: Callable[[str, str], str],
+        drifted: Callable[[str], None],
     ) -> None:
         self._broker, self._history, self._complaints, self._observe = broker, history, complaints, observe
+        self._drifted = drifted
+        self._anomalies = Anomalies(settings)
         self._encoders: Mapping[str, ForecastEncoder] = {
             group.name: ForecastEncoder(group, settings.publish.prefix, partial(unit_of, group.name))
             for group in settings.groups
@@ -58,8 +64,14 @@ class Outputs:
                     self._history.add(effect)
                 case Reject():
                     self._complaints.add(effect)
+                case Verified():
+                    for topic, payload in self._anomalies.encode(effect):
+                        self._broker.publish(topic, payload, expiry_s=self._expiry_s[effect.group])
                 case Swapped():
                     log.info("model swapped group=%s model=%s", effect.group, effect.version)
+                case Drifted():
+                    log.warning("drift: errors have risen group=%s", effect.group)
+                    self._drifted(effect.group)
         self._observe(effects)
 
     def publish(self, issued: Issued) -> None:

@@ -18,6 +18,7 @@ from forecaster.records import (
     Accepted,
     Array,
     Closed,
+    Drifted,
     Effect,
     Event,
     Inputs,
@@ -174,6 +175,34 @@ def test_time_in_the_messages_moves_a_replayed_clock() -> None:
     effects = engine.handle(old)
     assert [effect.series for effect in effects if isinstance(effect, Closed)] == [["a"]]
     assert engine.due_ms() is None
+
+
+def test_a_value_far_out_of_its_range_is_an_anomaly() -> None:
+    """Judged by the forecast made before it came."""
+    engine = an_engine()
+    engine.handle([power(h, 10 + h % 2) for h in range(40)])
+    ordinary = engine.handle([power(40, 10), Tick(START_MS + 41 * HOUR_MS)])
+    strange = engine.handle([power(41, 100), Tick(START_MS + 42 * HOUR_MS)])
+    scores = [
+        float(effect.anomaly[0])
+        for effects in (ordinary, strange)
+        for effect in effects
+        if isinstance(effect, Verified)
+    ][-2:]
+    assert scores[0] < 1 < scores[1]
+
+
+def test_errors_that_rise_for_good_are_drift() -> None:
+    """Said once, some time after the world has changed; not before."""
+    random = np.random.default_rng(1)
+    engine = an_engine(a_group(seasons=(24,), lookback=48))
+    drifts = []
+    for hour in range(900):
+        spread = 1.0 if hour < 600 else 6.0
+        effects = engine.handle([power(hour, 10 + spread * random.normal(), home) for home in "abcdefgh"])
+        drifts += [hour for effect in effects if isinstance(effect, Drifted)]
+    assert len(drifts) >= 1
+    assert 600 < drifts[0] < 660
 
 
 def test_a_swap_rebuilds_the_hidden_state() -> None:

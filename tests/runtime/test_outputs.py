@@ -8,7 +8,8 @@ import logging
 import numpy as np
 import pytest
 
-from forecaster.records import Closed, Effect, Issued, Reject, Swapped
+from forecaster.records import Closed, Drifted, Effect, Issued, Reject, Swapped, Verified
+from forecaster.runtime.anomalies import Anomalies
 from forecaster.runtime.complaints import Complaints
 from forecaster.runtime.history_buffer import HistoryBuffer
 from forecaster.runtime.outputs import Outputs, expiry_s
@@ -20,10 +21,11 @@ HOUR_MS = 3_600_000
 
 def test_each_effect_goes_where_it_belongs(caplog: pytest.LogCaptureFixture) -> None:
     """Forecasts to the broker, steps to the history, words to the log, everything to the metrics."""
-    broker, buffer, seen = FakeBroker(), HistoryBuffer(), list[Effect]()
+    broker, buffer, seen, drifted = FakeBroker(), HistoryBuffer(), list[Effect](), list[str]()
     settings = Settings(mqtt=Mqtt(url="mqtt://b"), groups=(a_group(),), publish=Publish(prefix="out"))
     outputs = Outputs(
-        *(settings, broker, buffer, Complaints(FakeClock()), seen.extend, lambda group, stream: f"{group} {stream} W")
+        *(settings, broker, buffer, Complaints(FakeClock()), seen.extend, lambda group, stream: f"{group} {stream} W"),
+        drifted.append,
     )
     effects: list[Effect] = [
         Closed(group="household", series=["a"], start_ms=at("11:00"), values=np.array([2.0])),
@@ -37,6 +39,7 @@ def test_each_effect_goes_where_it_belongs(caplog: pytest.LogCaptureFixture) -> 
         ),
         Reject(group="household", stream="a", reason="parse"),
         Swapped(group="household", version="0001"),
+        Drifted(group="household"),
     ]
 
     with caplog.at_level(logging.INFO):
@@ -51,8 +54,34 @@ def test_each_effect_goes_where_it_belongs(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.messages == [
         "message refused reason=parse group=household stream=a ",
         "model swapped group=household model=0001",
+        "drift: errors have risen group=household",
     ]
     assert seen == effects
+    assert drifted == ["household"]
+
+
+def test_what_is_out_of_range_is_told_and_so_is_its_end() -> None:
+    """A message while the score is above 1, one more when that is over, and none in ordinary times."""
+    anomalies = Anomalies(Settings(mqtt=Mqtt(url="mqtt://b"), groups=(a_group(),)))
+
+    def said(hour: int, value: float, score: float) -> list[tuple[str, float]]:
+        quantiles = np.tile([8.0, 9.0, 10.0, 11.0, 12.0], (1, 3, 1))
+        verified = Verified(
+            group="household",
+            streams=["a"],
+            start_ms=at("12:00") + hour * HOUR_MS,
+            truth=np.array([value]),
+            quantiles=quantiles,
+            naive=np.full((1, 3), 10.0),
+            anomaly=np.array([score]),
+        )
+        return [(topic, json.loads(payload)["score"]) for topic, payload in anomalies.encode(verified)]
+
+    topic = "forecaster/household/a/anomaly"
+    assert said(0, 10, 0.0) == []
+    assert said(1, 20, 3.8) == [(topic, 3.8)]
+    assert said(2, 10, 0.1) == [(topic, 0.1)]
+    assert said(3, 10, 0.1) == []
 
 
 @pytest.mark.parametrize(

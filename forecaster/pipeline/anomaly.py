@@ -1,0 +1,45 @@
+"""How unusual a value is, judged by the forecast made before it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from forecaster.records import Array
+
+LIMIT = 0.995
+"""Level of the upper end of the 99 % range, beyond which a score is above 1."""
+
+
+def anomaly(truth: Array, quantiles: Array, levels: Sequence[float]) -> Array:
+    """Distance from the median in units of the 99 % range on that side; above 1 the value lies outside it.
+
+    The range is drawn out from the outermost levels as a normal distribution's would be.
+
+    Parameters
+    ----------
+    truth, quantiles
+        (B,), and what was forecast for it one step before, (B, Q).
+
+    Returns
+    -------
+    Array
+        (B,), never negative, at most 1000; NaN where there was no forecast.
+
+    Examples
+    --------
+    >>> anomaly(np.array([1.0, 3.0]), np.array([[0.0, 1.0, 2.0]] * 2), (0.025, 0.5, 0.975)).round(2)
+    array([0.  , 1.52])
+    """
+    median = quantiles[:, levels.index(0.5)]
+    low, high = quantiles[:, 0], quantiles[:, -1]
+    bell = NormalDist()
+    reach = np.where(
+        truth >= median,
+        (high - median) * (bell.inv_cdf(LIMIT) / bell.inv_cdf(levels[-1])),
+        (median - low) * (bell.inv_cdf(1 - LIMIT) / bell.inv_cdf(levels[0])),
+    )
+    nearly_none = 1e-6 * np.maximum(np.abs(median), 1.0)  # a forecast without width
+    return np.minimum(np.abs(truth - median) / np.maximum(reach, nearly_none), 1000.0)

@@ -1,0 +1,44 @@
+"""Anomaly messages: published when a value lies outside the 99 % range it was forecast in, and when that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from forecaster.pipeline.times import rfc3339
+from forecaster.records import Verified
+from forecaster.settings import Settings
+
+VERSION = "anomaly/v1"
+
+
+class Anomalies:
+    """Turns verified steps into messages; remembers which streams are out of range."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._prefix = settings.publish.prefix
+        self._median = {group.name: group.levels.index(0.5) for group in settings.groups}
+        self._out: set[tuple[str, str]] = set()
+
+    def encode(self, verified: Verified) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload for each stream that is out of range or has just come back."""
+        scores = verified.anomaly
+        for i, stream in enumerate(verified.streams):
+            key = verified.group, stream
+            if scores[i] > 1.0:
+                self._out.add(key)
+            elif key in self._out:
+                self._out.discard(key)
+            else:
+                continue
+            said = {
+                "schema": VERSION,
+                "group": verified.group,
+                "stream": stream,
+                "time": rfc3339(verified.start_ms),
+                "value": float(verified.truth[i]),
+                "expected": float(verified.quantiles[i, 0, self._median[verified.group]]),
+                "score": round(float(scores[i]), 3),
+            }
+            yield f"{self._prefix}/{verified.group}/{stream}/anomaly", msgspec.json.encode(said)
