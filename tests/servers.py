@@ -29,7 +29,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, what: str = "it") -> T:
+def eventually(predicate: Callable[[], T], timeout_s: float = 30.0, what: str = "it") -> T:
     """Ask until the answer is true, and return it; fails when it has not come in time."""
     deadline = time.monotonic() + timeout_s
     while True:

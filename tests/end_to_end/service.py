@@ -9,6 +9,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,8 @@ from jsonschema import Draft202012Validator
 from launcher import Launcher
 from prometheus_client.parser import text_string_to_metric_families
 from servers import Collector, eventually
+
+from forecaster.adapters.sqlite_history import SqliteHistory
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 """Name and labels, sorted."""
@@ -53,8 +56,7 @@ class Service:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._pid is not None:
             self.kill()
-        if error is not None:
-            print(f"--- {self.log}\n{self.log.read_text()}")
+        print(f"--- {self.log}\n{self.said()}")  # shown by pytest when the test has failed
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -78,13 +80,15 @@ class Service:
         """End it as a power cut would."""
         assert self._pid is not None
         os.kill(self._pid, signal.SIGKILL)
-        assert self.ended() == -signal.SIGKILL
+        code = self.ended()
+        assert code == -signal.SIGKILL, f"exit code {code}"
 
     def stop(self) -> None:
         """End it as systemd or Kubernetes would: with exit code 0, in time."""
         assert self._pid is not None
         os.kill(self._pid, signal.SIGTERM)
-        assert self.ended() == 0
+        code = self.ended()
+        assert code == 0, f"exit code {code}"
 
     def ended(self, timeout_s: float = 20.0) -> int:
         """Exit code, once it has one."""
@@ -106,6 +110,8 @@ class Service:
     def get(self, path: str) -> tuple[int, bytes]:
         """Answer of its HTTP server; status 0 when there is none."""
         found = re.findall(r"http listening url=(\S+)/", self.said_now())
+        if not found:
+            return 0, b""
         try:
             with urllib.request.urlopen(found[-1] + path, timeout=10) as answer:
                 return answer.status, answer.read()
@@ -150,8 +156,12 @@ class Service:
                 found[reason] = found.get(reason, 0) + value
         return found
 
-
-Leads = list[dict[str, Any]]
+    def stored(self, group: str) -> dict[tuple[str, int], float]:
+        """Closed steps in the history by series and start; of a service that has been stopped, all of them."""
+        with closing(SqliteHistory(self.data / "history.db", read_only=True)) as history:
+            series, steps = history.read(group)
+        names = [series[index].name for index in steps.series]
+        return dict(zip(zip(names, steps.start_ms.tolist(), strict=True), steps.values.tolist(), strict=True))
 
 
 class Listener:
