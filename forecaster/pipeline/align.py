@@ -61,7 +61,7 @@ class Aligner:
         step_s = group.step.count if group.step.unit == "second" else 86_400
         self._open = min(64, ceil(group.lateness_s / step_s) + 8)
         self.clock = NEVER
-        self._resumed = NEVER  # up to here steps came from the history, whatever their readings say
+        self._resumed: dict[int, int] = {}  # up to this cell steps came from the history, whatever the readings say
         self._dirty: set[int] = set()
         self._table = Table(
             {
@@ -168,7 +168,7 @@ class Aligner:
     def _is_start(self, row: int, cell: int) -> bool:
         """A reading that says something although its cell is closed: where a meter starts, or what lasts."""
         if self._table["way"][row] == METER:
-            return self._meters.unread(row) or cell <= self._resumed
+            return self._meters.unread(row) or cell <= self._resumed.get(row, NEVER)
         return bool(self._table["way"][row] == STATIC and self.is_new(row))
 
     def _accept_meter(self, row: int, source: Source, time_ms: int, value: float) -> Reason | None:
@@ -225,16 +225,19 @@ class Aligner:
         return int(table["mark"][row])
 
     def resume(self, rows: Array, newest: int, seen: Array, values: Array) -> None:
-        """Rows (B,) filled from stored steps: closed up to ``newest``, last ``values`` (B,) in the cells ``seen``."""
+        """Rows (B,) filled from stored steps up to ``newest``: last ``values`` (B,) in the cells ``seen`` (B,).
+
+        What comes after its last value is open again: one series may have been ahead of another.
+        """
         table = self._table
-        table["closed"][rows] = table["mark"][rows] = newest
+        table["closed"][rows] = table["mark"][rows] = seen
         table["seen"][rows] = seen
         # a meter counts on from the first reading it is shown again, though its step is stored
         table["newest_ms"][rows] = np.where(table["way"][rows] == METER, NEVER + 1, self._grid.starts(seen))
         table["newest"][rows] = values
         table["awake"][rows] = newest - seen <= self._lookback
         self.clock = max(self.clock, newest)
-        self._resumed = newest
+        self._resumed.update(zip(rows.tolist(), seen.tolist(), strict=True))
 
     def settle(self) -> Iterator[tuple[int, Array, Array, list[int]]]:
         """Close what is due, oldest cell first.

@@ -240,7 +240,7 @@ class GroupState:
         seen = np.where(observed.any(1), last - observed[:, ::-1].argmax(1), history.first)
         self.aligner.resume(rows, last, seen, values[np.arange(len(rows)), seen - history.first])
         slots = self._streams.slots(rows)
-        self._carried["through"][slots[slots >= 0]] = last
+        self._carried["through"][slots[slots >= 0]] = seen[slots >= 0]
         self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
         self._warm_up()
 
