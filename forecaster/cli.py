@@ -211,6 +211,14 @@ def _replay(own: ArgumentParser, environment: Environment) -> None:
     _config_option(own, environment)
 
 
+def _forget(own: ArgumentParser, environment: Environment) -> None:
+    own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
+    own.add_argument("--stream", required=True, metavar="NAME", help="name of the stream, or a pattern with * and ?")
+    own.add_argument("--from", dest="since", required=True, metavar="TIME", help="first moment (RFC 3339)")
+    own.add_argument("--until", required=True, metavar="TIME", help="first moment after it")
+    _config_option(own, environment)
+
+
 def _publish(own: ArgumentParser, environment: Environment) -> None:
     address = environment.get("FORECASTER__MQTT__URL") or "mqtt://127.0.0.1:1883"
     own.add_argument("data", metavar="DATA", help="CSV or Parquet file, or 'households' for the bundled homes")
@@ -331,6 +339,18 @@ COMMANDS = (
         about="Run the journal through the engine again and print what would have been published.",
         examples=("forecaster replay --group household --stream a/main", "forecaster replay --after 120000"),
         arguments=_replay,
+    ),
+    Command(
+        name="forget",
+        section="data",
+        summary="take a stretch of a stream out of forecasts and training",
+        about="A sensor was broken, a house stood empty: say when, and no forecast and no training looks at it.\n"
+        "The history keeps it. A running service forgets within seconds.",
+        examples=(
+            "forecaster forget household --stream a/main --from 2026-03-01 --until 2026-03-03",
+            "forecaster forget household --stream 'a/*' --from 2026-03-01T06:00:00Z --until 2026-03-01T09:00:00Z",
+        ),
+        arguments=_forget,
     ),
     Command(
         name="publish",

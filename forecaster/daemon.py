@@ -15,12 +15,13 @@ import math
 import time
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 
+from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.metrics import CONTENT_TYPE, Metrics
 from forecaster.adapters.mqtt import MqttBroker
 from forecaster.adapters.registry import FileModelRegistry
@@ -35,7 +36,7 @@ from forecaster.nets.history import needed
 from forecaster.pipeline.encode import VERSION, schema_payload, schema_topic
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Clock, Progress
-from forecaster.records import Array, ModelReady
+from forecaster.records import Array, Forget, ModelReady
 from forecaster.runtime.backlog import Backlog
 from forecaster.runtime.complaints import Complaints
 from forecaster.runtime.history_buffer import HistoryBuffer
@@ -46,7 +47,7 @@ from forecaster.runtime.outputs import Outputs
 from forecaster.runtime.restore import restore
 from forecaster.runtime.threads import start_thread
 from forecaster.runtime.writer import Writer
-from forecaster.settings import Group, Settings
+from forecaster.settings import Exclusion, Group, Settings
 from forecaster.web.health import Health
 from forecaster.web.pages import routes
 from forecaster.web.server import HttpServer
@@ -97,7 +98,11 @@ class Daemon:
     """
 
     def __init__(self, settings: Settings, config: Path, clock: Clock | None = None) -> None:
+        self._exclusions = Exclusions(settings.data)
+        groups = tuple(replace(group, exclude=self._exclusions.of(group)) for group in settings.groups)
+        settings = replace(settings, groups=groups)
         self.settings = settings
+        self._forgotten: set[tuple[str, Exclusion]] = set()
         self._clock = clock or SystemClock()
         self._started_s = time.monotonic()
         self._ended = Event()
@@ -209,6 +214,7 @@ class Daemon:
         jobs = {
             "snapshot": (self.settings.snapshot_every_s, self.snapshot),
             "models": (MODELS_EVERY_S, self._offer_models),
+            "forget": (MODELS_EVERY_S, self._forget),
             "prune": (PRUNE_EVERY_S, self._prune),
             "broker": (1.0, self._watch_broker),
         }
@@ -219,6 +225,14 @@ class Daemon:
             self.metrics.job_added(f"train {group.name}")
             self._jobs.retrain(group, partial(self._train, group), partial(self._models.last_trained_ms, group))
         self._jobs.start()
+
+    def _forget(self) -> None:
+        """Tell the engine of stretches to be forgotten, those told by command and, once a start, all others too."""
+        told = {(group.name, one) for group in self.settings.groups for one in self._exclusions.of(group)}
+        for group, exclusion in told - self._forgotten:
+            log.info("forgetting group=%s stream=%s", group, exclusion.stream)
+            self._inbox.put(Forget(group, exclusion))
+        self._forgotten |= told
 
     def _drifted(self, name: str) -> None:
         """Train early, unless the model is young: a cool-down of a quarter of the interval, at least an hour."""

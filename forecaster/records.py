@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from forecaster.settings import Role
+from forecaster.settings import Exclusion, Role
 
 if TYPE_CHECKING:
     from forecaster.ports import Predictor
@@ -136,7 +136,15 @@ class Readings:
     readings: tuple[Reading, ...]
 
 
-Event = Message | Tick | ModelReady | Readings
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A stretch of some streams of a group is to be taken for never seen; an event too."""
+
+    group: str
+    exclusion: Exclusion
+
+
+Event = Message | Tick | ModelReady | Readings | Forget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,23 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A stretch of time that says nothing about a stream: a broken sensor, a holiday.
+
+    Attributes
+    ----------
+    stream
+        Name, or a pattern with ``*`` and ``?``.
+    since_ms, until_ms
+        Epoch milliseconds, the first included, the second not.
+    """
+
+    stream: str
+    since_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """The streams that share one network, grid, horizon and schedule.
 
@@ -191,6 +208,8 @@ class Group:
         Steps of the past a predictor is shown.
     max_streams
         Streams beyond this are refused.
+    exclude
+        Stretches to be forgotten: kept in the history, unseen by forecasts and training.
     """
 
     name: str
@@ -207,6 +226,7 @@ class Group:
     own_past: bool = True
     lookback: int = 64
     max_streams: int = 10_000
+    exclude: tuple[Exclusion, ...] = ()
     network: Network = field(default_factory=Network)
     training: Training = field(default_factory=Training)
 

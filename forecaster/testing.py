@@ -23,7 +23,7 @@ import numpy as np
 
 from forecaster.errors import ModelError
 from forecaster.ports import Card, Columns, Offer, Outcome, Progress
-from forecaster.records import Array, Event, Message, ModelReady, Readings, Series, Tick
+from forecaster.records import Array, Event, Forget, Message, ModelReady, Readings, Series, Tick
 from forecaster.settings import Group, Source, Step
 
 DAY = "2026-03-01"
@@ -344,5 +344,5 @@ def _time_ms(event: Event) -> int | None:
             return event.now_ms
         case Readings():
             return max(reading.time_ms for reading in event.readings)
-        case ModelReady():
+        case ModelReady() | Forget():
             return None

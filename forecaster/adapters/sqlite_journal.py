@@ -17,7 +17,8 @@ import msgspec
 
 from forecaster.adapters.sqlite import connect, sqlite_errors
 from forecaster.errors import StoreError
-from forecaster.records import Event, Message, ModelReady, Reading, Readings, Tick
+from forecaster.records import Event, Forget, Message, ModelReady, Reading, Readings, Tick
+from forecaster.settings import Exclusion
 
 MIGRATIONS = [
     # AUTOINCREMENT: a position is never given twice, not even when every unit has been pruned
@@ -35,7 +36,12 @@ def _readings(group: str, rows: list[list[Any]]) -> Readings:
     return Readings(group, tuple(Reading(stream, tuple(map(tuple, labels)), *rest) for stream, labels, *rest in rows))
 
 
-_KINDS: tuple[Callable[..., Event], ...] = (Message, Tick, ModelReady, _readings)
+def _forget(group: str, exclusion: list[Any]) -> Forget:
+    stream, since_ms, until_ms = exclusion
+    return Forget(group, Exclusion(stream=stream, since_ms=since_ms, until_ms=until_ms))
+
+
+_KINDS: tuple[Callable[..., Event], ...] = (Message, Tick, ModelReady, _readings, _forget)
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
@@ -163,6 +169,8 @@ def _row(event: Event) -> tuple[object, ...]:
             return 1, event.now_ms
         case ModelReady():
             return 2, event.group, event.version
+        case Forget():
+            return 4, event.group, astuple(event.exclusion)
         case Readings():
             return 3, event.group, [astuple(reading) for reading in event.readings]
 

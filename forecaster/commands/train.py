@@ -14,7 +14,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -26,6 +26,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.resources import ONE_THREAD
 from forecaster.adapters.sqlite_history import SqliteHistory
@@ -96,6 +97,7 @@ def train_stored(settings: Settings, group: Group, listener: Listener) -> Result
         When history or models cannot be read or written.
     """
     models = FileModelRegistry(settings.data / "models")
+    group = replace(group, exclude=Exclusions(settings.data).of(group))
     with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
         try:
             return train(group, history, models, listener)
@@ -110,13 +112,13 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
     # Torch takes seconds to import, and is not needed to say what is wrong with a configuration.
     from forecaster.nets import fit
     from forecaster.pipeline.calendar import Grid
-    from forecaster.pipeline.panel import dataset, panel
+    from forecaster.pipeline.panel import dataset, mask, panel
 
     began = time.monotonic()
     listener(Progress(fraction=0.0, loss=None, seconds_left=None, note="reading history"))
     grid = Grid(group.step, group.timezone)
     series, columns = history.read(group.name)
-    past = panel(series, recent(columns, group.training.history_s), grid)
+    past = mask(panel(series, recent(columns, group.training.history_s), grid), group.exclude, grid)
     data = dataset(past, group, grid)
     champion, weights = in_service(group, models)
     version = models.next_version(group.name)

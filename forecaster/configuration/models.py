@@ -202,6 +202,14 @@ class Training(Section):
     keep: int = Field(5, ge=2, description="Models kept on disk; the one in service and the one before always are.")
 
 
+class Exclusion(Section):
+    """A stretch of time to be forgotten."""
+
+    stream: str = Field("*", description="Name of the stream, or a pattern with `*` and `?`.")
+    since: Instant = Field(description="First moment, RFC 3339; local to the group without an offset.")
+    until: Instant = Field(description="First moment after it.")
+
+
 class Group(Section):
     """Streams that share one network, step, horizon and schedule."""
 
@@ -233,6 +241,7 @@ class Group(Section):
         None, description="Steps of the past a forecast sees. Default: from the seasons, or 64."
     )
     max_streams: Count = Field(10_000, description="Streams beyond this are refused.")
+    exclude: list[Exclusion] = Field([], description="Stretches no forecast and no training looks at.")
 
 
 class Publish(Section):

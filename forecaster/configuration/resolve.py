@@ -76,6 +76,7 @@ def _group(name: str, group: models.Group) -> settings.Group:
         own_past=group.network.own_past,
         lookback=group.lookback or default_lookback(season),
         max_streams=group.max_streams,
+        exclude=tuple(exclusion(one, group.timezone) for one in group.exclude),
         network=settings.Network(
             cell=group.network.cell,
             layers=group.network.layers,
@@ -116,12 +117,21 @@ def _training(group: models.Group) -> settings.Training:
     )
 
 
+def exclusion(one: models.Exclusion, timezone: str) -> settings.Exclusion:
+    """A stretch in epoch milliseconds."""
+    since_ms, until_ms = (round(moment(text, timezone).timestamp() * 1000) for text in (one.since, one.until))
+    return settings.Exclusion(stream=one.stream, since_ms=since_ms, until_ms=until_ms)
+
+
+def moment(text: str, timezone: str) -> datetime:
+    """A moment; without an offset it is local time."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))
+
+
 def schedule(retrain: models.Retrain, timezone: str) -> settings.Schedule:
     """A cron line, an interval or neither; daily when nothing is said. A start without an offset is local time."""
-    start = None
-    if retrain.start_from is not None:
-        moment = datetime.fromisoformat(retrain.start_from)
-        start = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))).isoformat()
+    start = moment(retrain.start_from, timezone).isoformat() if retrain.start_from is not None else None
     every_s = DAY_S if retrain.every is None else retrain.every
     return settings.Schedule(
         cron=retrain.cron,

@@ -17,6 +17,7 @@ from forecaster.records import (
     Array,
     Effect,
     Event,
+    Forget,
     Issued,
     Message,
     ModelReady,
@@ -72,6 +73,11 @@ class Engine:
                     self._take(event, effects, accepted, delays)
                 case Tick():
                     self._pass_time(event.now_ms)
+                case Forget():
+                    if event.group in self._index:
+                        group = self._groups[self._index[event.group]]
+                        effects += group.settle()
+                        group.forget(event.exclusion)
                 case Readings():
                     index = self._index[event.group]
                     for reading in event.readings:

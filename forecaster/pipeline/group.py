@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from forecaster.pipeline.anomaly import anomaly
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.drift import Drift
 from forecaster.pipeline.forecasts import Forecasts
+from forecaster.pipeline.panel import cells
 from forecaster.pipeline.streams import NOBODY, Streams
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import Ledger
@@ -31,7 +33,7 @@ from forecaster.records import (
     Swapped,
     Verified,
 )
-from forecaster.settings import Group
+from forecaster.settings import Exclusion, Group
 
 CHUNK = 1024
 """Streams predicted at once; bounds the memory of a step at which everything closes."""
@@ -200,6 +202,13 @@ class GroupState:
         self._forecasts.swap(network)
         self._warm_up()
         return Swapped(group=self.settings.name, version=self.version)
+
+    def forget(self, exclusion: Exclusion) -> None:
+        """Take a stretch for never observed, and rebuild the hidden states without it."""
+        matching = [row for row, one in self._streams.numbered() if fnmatchcase(one.name, exclusion.stream)]
+        self._window.forget(np.array(matching, np.int64), *cells(exclusion, self._grid))
+        self._forecasts.swap(self._forecasts.network)
+        self._warm_up()
 
     def _warm_up(self) -> None:
         """Rebuild all hidden states by walking the network over the last steps of every stream."""

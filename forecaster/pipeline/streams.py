@@ -6,6 +6,7 @@ is a stream (hidden state and ledger).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,10 @@ class Streams:
         for stream, channel, covariate in self._links.add(row, series):
             self._rows["beside"][stream, channel] = covariate
         return row, is_stream
+
+    def numbered(self) -> Iterator[tuple[int, Series]]:
+        """All series with their rows."""
+        return enumerate(self.series, start=1)
 
     def __len__(self) -> int:
         """Number of streams, S."""

@@ -54,6 +54,13 @@ class Window:
         at = index % self._period
         self._table["window"][row, at] = self._table["window"][row, at + self._period] = value
 
+    def forget(self, rows: Array, first: int, end: int) -> None:
+        """Steps ``first`` up to ``end`` of rows (B,) were never observed, as far as they are kept."""
+        for row in rows.tolist():
+            newest = int(self._table["newest"][row])
+            for index in range(max(first, newest - self._past + 1), min(end, newest + 1)):
+                self.know(row, index, np.nan)
+
     def clear(self, row: int, index: int) -> None:
         """Forget everything of a series; ``index`` counts as its newest step."""
         self._table["window"][row] = np.nan

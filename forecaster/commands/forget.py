@@ -1,0 +1,30 @@
+"""``forecaster forget``: a stretch of a stream that no forecast and no training shall look at."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from forecaster import config
+from forecaster.adapters.exclusions import Exclusions
+from forecaster.commands.chosen import chosen_group
+from forecaster.commands.publish import moment_ms
+from forecaster.errors import BadInput
+from forecaster.pipeline.times import rfc3339
+from forecaster.settings import Exclusion
+
+
+def run(arguments: Namespace) -> int:
+    """Write it down; a running service forgets within seconds, the next training skips it."""
+    settings = config.load(Path(arguments.config), os.environ)
+    group = chosen_group(settings, arguments.group)
+    since_ms, until_ms = moment_ms(arguments.since), moment_ms(arguments.until)
+    assert since_ms is not None
+    assert until_ms is not None
+    if since_ms >= until_ms:
+        raise BadInput("--from must lie before --until")
+    Exclusions(settings.data).add(group.name, Exclusion(stream=arguments.stream, since_ms=since_ms, until_ms=until_ms))
+    print(f"forgotten: {group.name} {arguments.stream}, {rfc3339(since_ms)} to {rfc3339(until_ms)}")
+    print(f"the history keeps it; to have it back, take it out of {settings.data / 'exclusions.json'} and restart")
+    return 0
