@@ -9,6 +9,7 @@ second copy of the state in memory, and nothing in a file can run code.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"forecaster snapshot 1\n"
 DIGEST_BYTES = 32
+SLICE = 16 << 20
+"""Bytes flushed to the disk at once: the journal's commits wait for one of them at most, and not for all."""
 
 Snapshot = tuple[int, dict[str, Array], dict[str, object]]
 
@@ -115,9 +118,12 @@ def write(path: Path, position: int, arrays: Mapping[str, Array], meta: Mapping[
     with whole_file(path) as file:
         file.write(start + digest.digest())
         for array in whole.values():
-            content = _bytes_of(array)
-            digest.update(content)
-            file.write(content)
+            for content in _slices(_bytes_of(array)):
+                digest.update(content)
+                file.write(content)
+                if len(content) == SLICE:
+                    file.flush()
+                    os.fsync(file.fileno())
         file.write(digest.digest())
 
 
@@ -153,6 +159,10 @@ def read(path: Path) -> Snapshot:
 def _check(found: bytes, expected: bytes) -> None:
     if found != expected:
         raise ValueError("torn or changed: the checksum differs")
+
+
+def _slices(content: memoryview) -> Iterator[memoryview]:
+    return (content[at : at + SLICE] for at in range(0, len(content), SLICE))
 
 
 def _bytes_of(array: Array) -> memoryview:

@@ -81,8 +81,7 @@ class Window:
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot; each cell once."""
-        state = self._table.state()
-        return {**state, "window": state["window"][:, : self._period].copy()}
+        return {"window": self._table["window"][:, : self._period].copy(), "newest": self._table["newest"].copy()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
