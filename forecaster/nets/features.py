@@ -21,16 +21,7 @@ from forecaster.nets.shape import Shape
 from forecaster.records import Array, Inputs
 
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
-"""Levels of the climatology: its median is a candidate, the others tell how wide that time of the season is."""
-
-FEW = 4
-"""Values fewer than these tell no width."""
-
-BELL = 1.2816
-"""The 0.9-quantile of the bell curve, to turn a width into a deviation."""
-
-NARROW = 0.2
-"""Least width of any time of the season, as a part of the local scale."""
+"""Levels of the climatology: its median is a candidate, the others tell how widely that time of the season scatters."""
 
 DOUBT = 3
 """Seasonal differences that the first rough guess of the scale is worth."""
@@ -64,9 +55,6 @@ class Features:
         float32 (B, T, H, J), what is known about each lead.
     candidates, present
         float32 and bool (B, T, H, K): simple forecasts to choose from, 0 where absent; :func:`names` of them.
-    widths
-        float32 (B, T, H, 2): how far below and above its median this time of the season has been, in units of a bell
-        curve's deviation.
     location, scale
         float64 (B, T): a value is ``location + scale * scaled``.
     known
@@ -77,7 +65,6 @@ class Features:
     leads: Array
     candidates: Array
     present: Array
-    widths: Array
     location: Array
     scale: Array
     known: Array
@@ -113,10 +100,10 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
     if shape.own_past:
         own = own_past(past[:, 0], origins, leads, shift, shape)
         shown, ahead = [*own.shown, *shown], [*own.ahead, *ahead]
-        candidates, widths, location, scale, known = own.candidates, own.widths, own.location, own.scale, own.known
+        candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
     else:
         location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
-        candidates, widths = np.empty((batch, *leads.shape, 0)), np.ones((batch, *leads.shape, 2), np.float32)
+        candidates = np.empty((batch, *leads.shape, 0))
         known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
 
     return Features(
@@ -124,7 +111,6 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
         leads=np.concatenate(ahead, axis=-1, dtype=np.float32),
         candidates=filled(candidates).astype(np.float32),
         present=np.isfinite(candidates),
-        widths=widths,
         location=location,
         scale=scale,
         known=known,
@@ -137,7 +123,6 @@ class Own(NamedTuple):
     shown: list[Array]
     ahead: list[Array]
     candidates: Array
-    widths: Array
     location: Array
     scale: Array
     known: Array
@@ -157,7 +142,6 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
         return (value - location.reshape(*location.shape, *extra)) / scale.reshape(*scale.shape, *extra)
 
     simple, scatter = choices(target, origins, leads, shift, shape)
-    scatter = scatter / scale[:, :, None, None, None]  # (B, T, H, 2, seasons)
     candidates = scaled(simple)  # (B, T, H, K - 2)
     flat = np.stack([scaled(last), np.where(readings > 0, 0.0, np.nan)], axis=-1)[:, :, None, :]  # last value, level
     candidates = np.concatenate([candidates, np.broadcast_to(flat, (*candidates.shape[:-1], 2))], axis=-1)
@@ -167,9 +151,8 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
     )
     return Own(
         shown=[soft(window), np.isfinite(window), soft(ratios)],
-        ahead=[soft(candidates), np.isfinite(candidates), soft(scatter).reshape(*candidates.shape[:-1], -1)],
+        ahead=[soft(candidates), np.isfinite(candidates), soft(scatter / scale[:, :, None, None])],
         candidates=candidates,
-        widths=(NARROW + (1 - NARROW) * mean_seen(scatter, otherwise=BELL) / BELL).astype(np.float32),
         location=location,
         scale=scale,
         known=readings > 0,
@@ -251,10 +234,10 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
     Returns
     -------
     candidates, scatter
-        float64 (B, T, H, K - 2), and (B, T, H, 2, seasons): distance of the 0.1- and the 0.9-quantile from the median.
+        float64 (B, T, H, K - 2), and (B, T, H, 2 per season): distance of two quantiles from the median.
     """
     batch = len(target)
-    columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 2, 0))]
+    columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 0))]
     for season in shape.usable:
         source = latest(leads, origins[:, None], season, shift)  # (T, H)
         needed, back = np.unique(source, return_inverse=True)  # neighbouring origins share most of them
@@ -262,18 +245,17 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         low, middle, high = np.moveaxis(quantiles(table, SPREAD_LEVELS), -1, 0)
         means = [mean_seen(table[..., :few]) for few in (3, 7) if few <= table.shape[-1]]
         kinds = np.stack([*np.moveaxis(table[..., :3], -1, 0), *means, middle], axis=-1)
-        told = np.isfinite(table).sum(-1) >= FEW
-        scatter = np.where(told[..., None], np.stack([middle - low, high - middle], axis=-1), np.nan)
+        scatter = np.stack([middle - low, high - middle], axis=-1)
         back = back.reshape(leads.shape)
         columns.append(kinds[:, back])  # (B, T, H, kinds)
-        widths.append(scatter[:, back, :, None])
+        widths.append(scatter[:, back])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
 
 
-def mean_seen(sample: Array, otherwise: float = np.nan) -> Array:
-    """Mean along the last axis of what was observed."""
+def mean_seen(sample: Array) -> Array:
+    """Mean along the last axis of what was observed, NaN when nothing was."""
     number = np.isfinite(sample).sum(-1)
-    return np.where(number > 0, filled(sample).sum(-1) / np.maximum(number, 1), otherwise)
+    return np.where(number > 0, filled(sample).sum(-1) / np.maximum(number, 1), np.nan)
 
 
 def covariate(

@@ -6,8 +6,7 @@
                                     ├─► gate   ── softmax over candidates ──► base ─┐
     each lead's candidates,         ├─► residual ───────────────────────────────────┴─► median
     calendar, known covariates ─────┘
-                                    └─► gaps between quantiles, positive, summed outwards from the median,
-                                        in units of how much that time of the season scatters
+                                    └─► gaps between quantiles, positive, summed outwards from the median
 
 All leads come out in one pass. Without the gate a network this small loses to the naive forecast; without the unit
 (:func:`forecaster.nets.features.spread`) it wins by half as much.
@@ -43,20 +42,17 @@ class View(NamedTuple):
         float32, (B, T, I), (B, T, H, J), (B, T, H, K).
     present
         bool (B, T, H, K).
-    widths
-        float32 (B, T, H, 2).
     """
 
     inputs: Tensor
     leads: Tensor
     candidates: Tensor
     present: Tensor
-    widths: Tensor
 
 
 def view(features: Features) -> View:
     """Without copying."""
-    arrays = (features.inputs, features.leads, features.candidates, features.present, features.widths)
+    arrays = (features.inputs, features.leads, features.candidates, features.present)
     return View(*map(torch.from_numpy, arrays))
 
 
@@ -89,7 +85,7 @@ class Network(nn.Module):
         self.start_simple()
 
     def start_simple(self) -> None:
-        """Begin as a mixture of the candidates, mostly the medians, with what scatter there was around it."""
+        """Begin as a mixture of the candidates, mostly the medians, with a bell curve around it."""
         bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
         favour = torch.tensor([2.0 if name.startswith("median") else 0.0 for name in names(self.shape)])
         nn.init.zeros_(self.head.weight)
@@ -126,9 +122,8 @@ class Network(nn.Module):
         gate, residual, gaps = torch.split(out, [seen.candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, seen.candidates, seen.present)  # (B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
-        down, up = seen.widths[..., :1], seen.widths[..., 1:]  # (B, T', H, 1)
-        lower = median - down * below.flip(-1).cumsum(-1).flip(-1)
-        return torch.cat([lower, median, median + up * above.cumsum(-1)], dim=-1), state
+        lower = median - below.flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
 
 
 def choose(gate: Tensor, candidates: Tensor, present: Tensor) -> Tensor:
