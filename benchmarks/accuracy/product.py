@@ -53,7 +53,7 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     places = where(task)
     row_of = {one.name: row for row, one in enumerate(task.history.series)}
     fitted = [first]
-    spent_s, issued, columns = 0.0, 0, task.history.values.shape[1]
+    spent_s, issued, columns = 0.0, 0, streamed.values.shape[1]
     events = readings(group, streamed, grid, begin)
     last = Tick(grid.start(streamed.first + columns))
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
@@ -90,7 +90,7 @@ def fed(task: Task) -> tuple[Panel, int]:
     """
     streamed = task.before(task.end)
     forecast = np.unique(task.rows)
-    first = np.full(len(task.learn), task.history.values.shape[1])
+    first = np.full(len(task.learn), streamed.values.shape[1])
     np.minimum.at(first, task.rows, task.columns)
     if task.dataset.protocol == "official":
         first[forecast] = 0

@@ -69,8 +69,8 @@ class Task:
         return Grid(self.group.step, self.group.timezone)
 
     def before(self, first: Array) -> Panel:
-        """The history without what lies at or after a column of each series, (R,)."""
-        values = self.history.values.copy()
+        """The history without what lies at or after a column of each series, (R,); it ends where the last one does."""
+        values = self.history.values[:, : int(first.max())].copy()
         values[np.arange(values.shape[1]) >= first[:, None]] = np.nan
         return replace(self.history, values=values)
 
