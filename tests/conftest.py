@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from servers import Mosquitto, mosquitto_program
+from servers import Mosquitto, require_mosquitto
 
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
@@ -27,12 +26,3 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 def mosquitto_here() -> None:
     """For tests that configure their own broker: skips, or fails in CI, when mosquitto is not installed."""
     require_mosquitto()
-
-
-def require_mosquitto() -> None:
-    if mosquitto_program() is not None:
-        return
-    message = "mosquitto is not installed; deploy/install-test-services.sh installs it"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)

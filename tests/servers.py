@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import paho.mqtt.client as paho
+import pytest
 
 T = TypeVar("T")
 
@@ -49,6 +50,16 @@ def accepts(port: int) -> bool:
 def mosquitto_program() -> str | None:
     """Path of the mosquitto broker, None when it is not installed."""
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def require_mosquitto() -> None:
+    """Skip the test, or fail it in CI, when mosquitto is not installed."""
+    if mosquitto_program() is not None:
+        return
+    message = "mosquitto is not installed; deploy/install-test-services.sh installs it"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 class Mosquitto:

@@ -97,6 +97,11 @@ class Service:
         self._pid = None
         return code
 
+    def command(self, *words: str) -> None:
+        """Another command with the same configuration, while it runs or not; it must succeed."""
+        code = self._launcher.exit_code(self._launcher.start([*words, "--config", str(self.config)], self.log), 60)
+        assert code == 0, self.said()
+
     # --- what it says -------------------------------------------------------------------------------------------------
 
     def said(self) -> str:

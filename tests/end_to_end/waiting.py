@@ -24,6 +24,9 @@ def become(arguments: list[str], log: str) -> int:
 def wait_for_orders() -> None:
     """One JSON line each: ``{"start": arguments, "log": file}`` gives the process id, ``{"poll": pid}`` the exit code
     as a string, or null while it runs."""
+    from forecaster.adapters.resources import ONE_THREAD
+
+    os.environ.update(ONE_THREAD)  # as the command line does before torch is imported
     import forecaster.commands.run
     import forecaster.daemon  # noqa: F401
 
