@@ -1,0 +1,109 @@
+"""``forecaster backtest`` and ``replay``: the service's own engine on past data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecaster.backtest import Tally, backtest
+from forecaster.cli import main
+from forecaster.ports import Columns
+from forecaster.records import Dataset, Series, Verified
+from forecaster.testing import a_group, a_source, at
+
+HOUR_MS = 3_600_000
+CONFIGURATION = """
+mqtt: {url: mqtt://127.0.0.1:1}
+data: %s
+groups:
+  household:
+    streams: [{topic: "home/{home}/energy", value: $.value, time: $.time, kind: amount, unit: kWh}]
+    step: 1h
+    horizon: 6
+    season: [24]
+    lookback: 72
+"""
+
+
+def written(tmp_path: Path, hours: int = 24 * 12) -> tuple[Path, Path]:
+    """A configuration, and a table of two homes with a daily wave."""
+    config, table = tmp_path / "f.yaml", tmp_path / "homes.csv"
+    config.write_text(CONFIGURATION % (tmp_path / "data"))
+    rows = ["timestamp,a,b"]
+    for hour in range(hours):
+        wave = 2 + np.sin(2 * np.pi * hour / 24)
+        rows.append(f"2026-01-{1 + hour // 24:02}T{hour % 24:02}:00:00Z,{wave:.3f},{3 * wave:.3f}")
+    table.write_text("\n".join(rows))
+    return config, table
+
+
+def test_a_table_is_scored_and_written_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A day that repeats itself is forecast without error; the JSON says what the table says."""
+    config, table = written(tmp_path)
+    json_file = tmp_path / "scores.json"
+
+    code = main(["backtest", str(table), "--config", str(config), "--origins", "48", "--json", str(json_file)])
+
+    told = json.loads(json_file.read_text())
+    assert code == 0
+    assert "household: 2 streams" in capsys.readouterr().out
+    assert [score["leads"] for score in told["scores"]] == ["1", "2-4", "5-12", "all"]
+    assert told["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_picture_of_a_forecast_is_drawn(tmp_path: Path) -> None:
+    """The last forecast whose truth is complete."""
+    config, table = written(tmp_path)
+    picture = tmp_path / "fan.svg"
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "24", "--plot", str(picture)]) == 0
+    assert picture.read_text().startswith("<?xml")
+
+
+def test_a_perfect_forecast_scores_0_at_every_lead_and_one_shifted_by_a_step_does_not() -> None:
+    """The first test of any evaluation."""
+    group = a_group()
+
+    def scored(shift: int) -> float:
+        tally = Tally(group)
+        values = np.arange(20.0) ** 2
+        for step in range(10, 20):
+            quantiles = np.full((1, 3, 5), values[step - shift])
+            tally.add(
+                Verified(
+                    group="household",
+                    streams=["a"],
+                    start_ms=0,
+                    truth=values[[step]],
+                    quantiles=quantiles,
+                    naive=np.zeros((1, 3)),
+                    anomaly=np.zeros(1),
+                )
+            )
+        return max(score.mae for score in tally.scores())
+
+    assert scored(0) == 0.0
+    assert scored(1) > 0.0
+
+
+def test_nothing_after_an_origin_is_known_to_it() -> None:
+    """Changing the future changes no forecast made before it."""
+    group = a_group(seasons=(24,), lookback=48, sources=(a_source(kind="amount", aggregate="sum"),))
+    series = (Series(name="a", source=0, labels=()),)
+    starts = at("00:00") + HOUR_MS * np.arange(100)
+    values = np.random.default_rng(0).normal(size=100)
+    changed = np.where(np.arange(100) >= 90, values + 5, values)
+
+    def fans(values: np.ndarray) -> np.ndarray:
+        steps = Columns(series=np.zeros(93, np.int32), start_ms=starts[:93], values=values[:93])
+        result = backtest(group, series, steps, int(starts[80]), no_network)
+        assert result.fan is not None
+        return result.fan.quantiles
+
+    np.testing.assert_array_equal(fans(values), fans(changed))
+
+
+def no_network(_: Dataset) -> None:
+    """Naive forecasts only."""
