@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 
+from forecaster.adapters.claim import claim
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.metrics import CONTENT_TYPE, Metrics
 from forecaster.adapters.mqtt import MqttBroker
@@ -110,6 +111,7 @@ class Daemon:
         self._stop_by_s = math.inf
         self._restored = False
         self.metrics = Metrics(settings)
+        self._claim = claim(settings.data)
         self._journal = SqliteJournal(settings.data / "journal.db")
         self._history = SqliteHistory(settings.data / "history.db")
         self._snapshots = FileSnapshots(settings.data / "snapshots")
@@ -150,6 +152,7 @@ class Daemon:
 
     def _start(self, stack: ExitStack) -> None:
         settings = self.settings
+        stack.callback(self._claim.close)
         stack.callback(self._journal.close)
         stack.callback(self._history.close)
         self._watch()

@@ -34,7 +34,7 @@ class Service:
     directory
         Of the test; configuration, data and log lie in it, under the name of the service.
     config
-        The file, with ``DATA`` for the data directory; ``http`` is added.
+        The file, with ``DATA`` for the data directory; ``http`` is added when it has none.
     """
 
     def __init__(self, launcher: Launcher, directory: Path, config: str, name: str = "service") -> None:
@@ -48,7 +48,8 @@ class Service:
 
     def write(self, config: str) -> None:
         """Another configuration, for the next start."""
-        self.config.write_text(config.replace("DATA", str(self.data)) + "\nhttp: {listen: 127.0.0.1:0}\n")
+        http = "" if "\nhttp:" in config else "\nhttp: {listen: 127.0.0.1:0}\n"
+        self.config.write_text(config.replace("DATA", str(self.data)) + http)
 
     def __enter__(self) -> Self:
         return self
