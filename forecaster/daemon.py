@@ -295,13 +295,13 @@ class Daemon:
             When the thread that writes has died.
         """
         while not wait([written], timeout=0.1).done:
-            if time.monotonic() > self._stop_by_s:
+            if time.monotonic() > self._stop_by_s or (self._ended.is_set() and self._writer.refused):
                 raise StoreError(f"{self.settings.data}: the disk has not taken the closed steps; free space on it")
         written.result()
 
     def _last_snapshot(self) -> None:
         """At shutdown: what has arrived is handled first, as far as the time allows."""
-        while len(self._inbox) and time.monotonic() < self._stop_by_s and self._exit_code == 0:
+        while len(self._inbox) and time.monotonic() < self._stop_by_s and not (self._exit_code or self._writer.refused):
             time.sleep(0.01)
         try:
             self.snapshot()

@@ -43,6 +43,11 @@ class Writer:
     ----------
     forward
         Takes each committed unit.
+
+    Attributes
+    ----------
+    refused
+        The disk did not take what was given to it last.
     """
 
     def __init__(self, inbox: Inbox, journal: Journal, history: History, forward: Callable[[Unit], None]) -> None:
@@ -50,6 +55,7 @@ class Writer:
         self._writes: SimpleQueue[tuple[HistoryWrite | None, Future[None] | None]] = SimpleQueue()
         self._stop = Flag()
         self._ended = False
+        self.refused = False
 
     def run(self) -> None:
         """Work until stopped and drained; the body of the thread."""
@@ -119,8 +125,10 @@ class Writer:
             try:
                 store()
             except StoreError as error:
+                self.refused = True
                 log.error("cannot write, will try again every second: %s", error)
                 if self._stop.wait(RETRY_S):
                     return False
             else:
+                self.refused = False
                 return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import urllib.error
 import urllib.request
@@ -97,6 +98,13 @@ class Service:
         code = self._launcher.exit_code(self._pid, timeout_s)
         self._pid = None
         return code
+
+    def fill_disk(self, full: bool = True) -> None:
+        """Let no file of the data directory grow any more, or again."""
+        assert self._pid is not None
+        _, most = resource.prlimit(self._pid, resource.RLIMIT_FSIZE)
+        largest = max(file.stat().st_size for file in self.data.glob("*-wal"))
+        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (largest if full else most, most))
 
     def command(self, *words: str) -> None:
         """Another command with the same configuration, while it runs or not; it must succeed."""

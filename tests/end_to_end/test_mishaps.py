@@ -157,6 +157,39 @@ def test_another_step_begins_with_the_readings_that_are_left(cellar: Service, mo
     cellar.stop()
 
 
+def test_a_full_disk_is_waited_out(cellar: Service, mosquitto: Mosquitto) -> None:
+    """Nothing is acknowledged that was not written: it waits at the broker, and is used when there is room again."""
+    cellar.start()
+    assert medians(mosquitto, 10, 30)
+    cellar.fill_disk()
+    publish(mosquitto.port, hours(30, 40))
+    eventually(lambda: "cannot write, will try again every second" in cellar.said_now(), what="the refusal")
+    assert cellar.status("/healthz") == 200
+    accepted = cellar.metric("samples_accepted_total")
+    assert accepted < 60
+
+    cellar.fill_disk(False)
+    assert medians(mosquitto, 40, 50)
+    cellar.stop()
+    assert list(cellar.stored("home").values()) == [float(hour) for hour in range(49)]
+
+
+def test_a_full_disk_does_not_hold_up_the_end(cellar: Service, mosquitto: Mosquitto) -> None:
+    """It stops without a snapshot; the next start needs none."""
+    cellar.start()
+    assert medians(mosquitto, 10, 30)
+    cellar.fill_disk()
+    publish(mosquitto.port, hours(30, 40))
+    eventually(lambda: "cannot write, will try again every second" in cellar.said_now(), what="the refusal")
+    cellar.stop()
+    assert "stopping without a snapshot" in cellar.said_now()
+
+    cellar.start()
+    assert medians(mosquitto, 40, 50)
+    cellar.stop()
+    assert list(cellar.stored("home").values()) == [float(hour) for hour in range(49)]
+
+
 def test_a_place_that_cannot_be_written_is_said(cellar: Service) -> None:
     """Which one, and what to do; exit code 74."""
     shutil.rmtree(cellar.data)
