@@ -49,7 +49,7 @@ class Statistical:
             raise Skip("statsforecast is not installed: pip install 'forecaster[peers]'") from None
         seasons = list(task.group.seasons) or [1]
         levels = np.array(task.group.levels)
-        began_s = time.process_time()
+        began_s, refused = time.process_time(), 0
         with Writer(path, (len(task.rows), task.dataset.horizon, len(levels))) as file:
             for place in range(len(task.rows)):
                 history = whole(known(task, place, task.dataset.window), seasons[0])
@@ -57,7 +57,11 @@ class Statistical:
                 made = getattr(models, self.model)(season_length=fits if self.model == "MSTL" else fits[0])
                 if self.model == "MSTL" and fits == [1]:
                     made = models.AutoETS(season_length=1)
-                found = made.forecast(y=history, h=task.dataset.horizon, level=[80, 95])
+                try:
+                    found = made.forecast(y=history, h=task.dataset.horizon, level=[80, 95])
+                except Exception:  # noqa: BLE001 - "no model able to be fitted" is a bare Exception
+                    found = models.SeasonalNaive(fits[0]).forecast(y=history, h=task.dataset.horizon, level=[80, 95])
+                    refused += 1
                 file.put([place], quantiles_of(found, levels)[None])
                 if place % 20 == 0:
                     report(f"{place / len(task.rows):.0%}")
@@ -67,7 +71,7 @@ class Statistical:
         )
         return {
             "forecast_seconds_per_1000": 1000 * spent_s / len(task.rows),
-            "choice": {"how": how, "season_length": seasons},
+            "choice": {"how": how, "season_length": seasons, "seasonal_naive_instead": refused},
         }
 
 

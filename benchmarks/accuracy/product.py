@@ -7,12 +7,13 @@ Nothing here is a second implementation. :func:`forecaster.nets.fit.train` makes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.accuracy.methods import Report, Skip
 from benchmarks.accuracy.quantiles import Writer
 from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
@@ -25,11 +26,12 @@ from forecaster.ports import Progress
 from forecaster.records import Array, Issued, ModelReady, Panel, Tick
 from forecaster.settings import Group, Mqtt, Settings
 
+VERSION = "ours"
+"""What the engine calls our networks."""
+
 PRELUDE = 1000
 """Steps forecast before the first origin that counts, as by a service that has been running: its intervals are then
 being calibrated, and the window is full."""
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,12 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     group = of_steps(task.group)
     first = fit(task, group, task.before(task.learn), None, report)
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    engine.handle([ModelReady(group.name, "1", first.model)])
+    engine.handle([ModelReady(group.name, VERSION, first.model)])
     streamed, begin = fed(task)
     grid = task.grid
     places = where(task)
     row_of = {one.name: row for row, one in enumerate(task.history.series)}
-    fitted = [first]
+    fitted, served = [first], Counter[str]()
     spent_s, issued, columns = 0.0, 0, streamed.values.shape[1]
     events = readings(group, streamed, grid, begin)
     last = Tick(grid.start(streamed.first + columns))
@@ -63,7 +65,7 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
                 newer = fit(task, group, known, fitted[-1], report)
                 fitted.append(newer)
                 if newer.note["promoted"]:
-                    engine.handle([ModelReady(group.name, str(len(fitted)), newer.model)])
+                    engine.handle([ModelReady(group.name, VERSION, newer.model)])
             began_s = time.process_time()
             effects = engine.handle([next(events) if column < columns else last])
             spent_s += time.process_time() - began_s
@@ -74,12 +76,13 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
                     origin = grid.index(effect.origin_ms) - streamed.first
                     found = places[rows, origin] if origin <= columns else np.full(len(rows), -1)
                     file.put(found[found >= 0].tolist(), effect.quantiles[found >= 0])
+                    served.update(source(effect.models[number]) for number in np.flatnonzero(found >= 0).tolist())
             if column % 100 == 0:
                 report(f"streaming {(column - begin) / max(columns - begin, 1):.0%}")
     return {
         "train_seconds": first.seconds,
         "forecast_seconds_per_1000": 1000 * spent_s / max(issued, 1),
-        "choice": choice(group, fitted),
+        "choice": choice(group, fitted) | {"served": dict(served)},
     }
 
 
@@ -124,7 +127,7 @@ def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: R
 
     Raises
     ------
-    ValueError
+    Skip
         When the product finds too little to learn from.
     """
     began_s = time.process_time()
@@ -133,18 +136,30 @@ def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: R
         group,
         elapsed_s=lambda: time.process_time() - began_s,
         progress=lambda step: report(told(step)),
-        version="benchmark",
+        version=VERSION,
         champion=before.model if before else None,
         warm_weights=before.weights if before else None,
     )
     if found is None:
-        raise ValueError(f"{task.dataset.name}: too little history to train on")
+        raise Skip("too little history to train on")
     return Fitted(
-        model=NetworkPredictor.from_weights(found.weights, found.shape, group, "benchmark"),
+        model=NetworkPredictor.from_weights(found.weights, found.shape, group, VERSION),
         weights=found.weights,
         seconds=time.process_time() - began_s,
         note=note(found),
     )
+
+
+def source(model: str) -> str:
+    """What a forecast came from, by the name the engine gives it.
+
+    Examples
+    --------
+    >>> source("ours"), source("climatology"), source("ours+climatology")
+    ('network', 'naive', 'network and naive')
+    """
+    kinds = {"network" if part == VERSION else "naive" for part in model.split("+")}
+    return " and ".join(sorted(kinds, reverse=True))
 
 
 def told(step: Progress) -> str:
