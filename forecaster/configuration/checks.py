@@ -20,6 +20,8 @@ from forecaster.configuration.topics import captures, check_name, overlap, own_t
 AnySection = TypeVar("AnySection", bound=models.Section)
 RESERVED = ("schema", "status")
 """Names of groups that would publish where something else is published."""
+MOST_OPEN = 1000
+"""Steps that may be kept open for late readings: each takes 32 bytes of memory per stream."""
 
 
 def cross_check(data: Mapping[str, object]) -> Iterator[Finding]:
@@ -163,6 +165,10 @@ def _group(key: Key, group: models.Group) -> Iterator[Finding]:
     longest = max(resolve.seasons(group), default=0)
     if group.lookback is not None and group.lookback < longest:
         yield Finding((*key, "lookback"), f"found {group.lookback}", f"at least the longest season, {longest}")
+    if group.lateness is not None and group.step.unit == "second":
+        most = MOST_OPEN * group.step.count
+        if group.lateness > most:
+            yield Finding((*key, "lateness"), f"found {group.lateness:.0f}s", f"at most {MOST_OPEN} steps, {most}s")
     retrain = group.retrain
     if retrain.cron is not None and retrain.every is not None:
         yield Finding((*key, "retrain", "every"), "found beside cron", "one of them")

@@ -59,7 +59,7 @@ class Aligner:
         self._horizon = group.horizon
         self._eager = not group.covariates
         step_s = group.step.count if group.step.unit == "second" else 86_400
-        self._open = min(64, ceil(group.lateness_s / step_s) + 8)
+        self._open = ceil(group.lateness_s / step_s) + 8
         self.clock = NEVER
         self._resumed: dict[int, int] = {}  # up to this cell steps came from the history, whatever the readings say
         self._dirty: set[int] = set()

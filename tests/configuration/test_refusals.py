@@ -16,6 +16,7 @@ from written import SMALL, told
         ("levels: [0, 0.5]", "levels[0]: found '0'; expected a number greater than 0"),
         ("season: [168, 24]", "season: found [168, 24]; expected increasing values"),
         ("season: 1", "season[0]: found '1'; expected a number greater than or equal to 2"),
+        ("lateness: 50d", "lateness: found 4320000s; expected at most 1000 steps, 3600000s"),
         ("lookback: 100", "lookback: found 100; expected at least the longest season, 168"),
         ("bounds: [3, 1]", "bounds: found [3, 1]; expected the lower limit first, below the upper one"),
         ("bounds: [.nan, 1]", "bounds[0]: found '.nan'; expected a valid number"),
