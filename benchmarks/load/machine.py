@@ -49,7 +49,7 @@ groups:
     retrain: {{every: never}}
     training: {{budget: 10s}}
 http: {{listen: "127.0.0.1:{http}"}}
-snapshot_every: 30s
+snapshot_every: 1m
 log: {{level: warning}}
 """
 

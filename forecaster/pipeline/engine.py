@@ -112,7 +112,9 @@ class Engine:
         while we were away arrives now, and what was measured next to it is still to come.
         """
         group = self._groups[index]
-        if (reading.own_time or self._by_events) and group.settings.sources[reading.source].role != "future":
+        if group.settings.sources[reading.source].role == "future":
+            effects += group.settle()  # steps that close later would make room in the window for what is known ahead
+        elif reading.own_time or self._by_events:
             self._pass_time(reading.time_ms if self._by_events else min(reading.time_ms, received_ms))
         now_ms = self._now_ms if self._by_events else max(self._now_ms, received_ms)
         reason = group.accept(reading, now_ms, retained)
