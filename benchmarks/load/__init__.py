@@ -23,10 +23,9 @@ does nothing but acknowledge by hand; and to the daemon's own MQTT session alone
 is verified, forecast and published. From just before the publisher's ``send`` to the arrival of that stream's forecast
 in the same process; two trips through the broker and a flush of the disk are inside. Once with seasonal naive in
 service, and once with a GRU network that ``forecaster train`` has fitted to a synthetic history and the running daemon
-has picked up. The 99th percentile is given for all, and for each fifth of the time (the median of them): on a shared
-machine a single stall of a quarter of a second, of the disk or by a neighbour, shows in the first and not in the
-second. CPU time per message is that of small batches here: the engine is called up to 50 times a second, and a call
-costs about as much for ten streams as for one.
+has picked up. Beside it stands the longest the same disk took to flush a small file meanwhile: every message waits for
+one flush, so where others keep the disk busy the 99th percentiles are the disk's. CPU time per message is that of small
+batches here: the engine is called up to 50 times a second, and a call costs about as much for ten streams as for one.
 
 **Memory.** Resident memory of the daemon, and its peak, as the kernel tells it.
 

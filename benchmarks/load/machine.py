@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -73,6 +75,29 @@ def wait_for(what: str, true: Callable[[], bool], timeout_s: float = 60.0, every
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} took more than {timeout_s:.0f} s")
         time.sleep(every_s)
+
+
+@contextmanager
+def flushes(folder: Path) -> Iterator[list[float]]:
+    """Milliseconds each flush of a small file takes, again and again while the block runs: how the disk is doing."""
+    taken: list[float] = []
+    done = threading.Event()
+
+    def run() -> None:
+        with (folder / "flushed").open("ab", buffering=0) as file:
+            while not done.wait(0.05):
+                file.write(bytes(4096))
+                began_s = time.perf_counter()
+                os.fsync(file.fileno())
+                taken.append((time.perf_counter() - began_s) * 1000)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield taken
+    finally:
+        done.set()
+        thread.join()
 
 
 class Program:
