@@ -39,7 +39,7 @@ class Drift:
     >>> any(test.changed(1.0) for _ in range(500))
     False
     >>> [test.changed(2.0) for _ in range(60)].index(True)
-    28
+    29
     """
 
     def __init__(self) -> None:
