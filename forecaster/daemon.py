@@ -60,6 +60,7 @@ HISTORY_ROWS = 65_536
 MODELS_EVERY_S = 2.0
 PRUNE_EVERY_S = 3600.0
 STOP_S = 10.0
+LOOK_S = 0.2
 
 
 class SystemClock:
@@ -107,6 +108,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._started_s = time.monotonic()
         self._ended = Event()
+        self._asked_to_stop = False
         self._exit_code = 0
         self._stop_by_s = math.inf
         self._restored = False
@@ -140,15 +142,18 @@ class Daemon:
         """Start, wait for :meth:`stop`, stop; the exit code."""
         with ExitStack() as stack:
             self._start(stack)
-            self._ended.wait()
+            # in slices: a signal may be given to another thread, and then nothing wakes this one to run its handler
+            while not (self._asked_to_stop or self._ended.wait(LOOK_S)):
+                pass
+            self._ended.set()
             self._stop_by_s = time.monotonic() + STOP_S
             log.info("stopping")
         log.info("stopped")
         return self._exit_code
 
     def stop(self) -> None:
-        """Ask :meth:`run` to return; may be called from a signal handler."""
-        self._ended.set()
+        """Ask :meth:`run` to return; may be called from a signal handler, which must not touch a lock."""
+        self._asked_to_stop = True
 
     def _start(self, stack: ExitStack) -> None:
         settings = self.settings
