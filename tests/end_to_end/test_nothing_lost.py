@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -119,3 +121,20 @@ def test_what_was_measured_while_the_service_was_away_is_not_late(
     seconds = {start_ms // 1000: value for (_, start_ms), value in away.stored("household").items()}
     closed = [second for second in sorted(measured) if second < max(measured) - 1]  # the others may be open still
     assert {second: seconds.get(second) for second in closed} == {second: second % 100 for second in closed}
+
+
+def test_the_command_as_it_is_typed(service: Callable[..., Service], mosquitto: Mosquitto) -> None:
+    """A process of its own from the first import on: it comes up, and ends with 0 when told to."""
+    typed = service(config(mosquitto))
+    with typed.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "forecaster", "run", str(typed.config)], stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        typed.ready()
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+    assert typed.said().rstrip().endswith("forecaster.daemon stopped")
