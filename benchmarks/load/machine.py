@@ -51,7 +51,7 @@ groups:
     retrain: {{every: never}}
     training: {{budget: 10s}}
 http: {{listen: "127.0.0.1:{http}"}}
-snapshot_every: 1m
+snapshot_every: {snapshots}
 log: {{level: warning}}
 """
 
@@ -177,11 +177,15 @@ class Service(Program):
         Its configuration file and data directory.
     """
 
-    def __init__(self, folder: Path, core: int, broker: int, streams: int, step: str) -> None:
+    def __init__(
+        self, folder: Path, core: int, broker: int, streams: int, *, step: str = "1h", snapshots: str = "5m"
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.config, self.data, self._http = folder / f"{step}.yaml", folder / "data", free_port()
         self.config.write_text(
-            SERVICE.format(broker=broker, folder=self.data, step=step, streams=streams, http=self._http)
+            SERVICE.format(
+                broker=broker, folder=self.data, step=step, streams=streams, http=self._http, snapshots=snapshots
+            )
         )
         super().__init__([sys.executable, "-m", "forecaster", "run", str(self.config)], core, folder / "log")
         wait_for("the start of the daemon", lambda: self.metrics().get("forecaster_mqtt_connected") == 1.0)

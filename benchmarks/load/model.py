@@ -28,7 +28,7 @@ def trained(folder: Path) -> Path:
     """
     data, config = folder / "data", folder / "train.yaml"
     data.mkdir(parents=True)
-    config.write_text(SERVICE.format(broker=1, folder=data, step="1h", streams=STREAMS, http=0))
+    config.write_text(SERVICE.format(broker=1, folder=data, step="1h", streams=STREAMS, http=0, snapshots="5m"))
     made_up(data / "history.db")
     command = [sys.executable, "-m", "forecaster", "train", GROUP, "--config", str(config), "--progress", "none"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
