@@ -19,6 +19,34 @@ SHADE = "grey50"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """Mean absolute errors, in the unit of the data.
+
+    Attributes
+    ----------
+    ours
+        Of what was published.
+    yesterday
+        Of seasonal naive: the value one day before.
+    usual
+        Of the better naive forecast of each stream, mostly what that hour usually is.
+    """
+
+    ours: float
+    yesterday: float
+    usual: float
+
+
+def better(ours: float, theirs: float) -> str:
+    """How much smaller an error is.
+
+    >>> better(3.0, 4.0), better(4.0, 3.2)
+    ('25% better', '25% worse')
+    """
+    return f"{abs(1 - ours / theirs):.0%} {'better' if ours <= theirs else 'worse'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """The demo at one moment.
 
@@ -63,28 +91,27 @@ class Look:
         return self.numbers.total("forecaster_training_progress_ratio")
 
     @property
-    def errors(self) -> tuple[float, float] | None:
-        """Rolling mean absolute error of what was published, and of the better naive; None before a day is scored."""
-        mae = self.numbers.by("forecaster_forecast_mae", "leads")
-        skill = self.numbers.by("forecaster_forecast_skill_ratio", "leads")
+    def errors(self) -> Errors | None:
+        """Rolling mean absolute errors over all leads; None before a day is scored."""
         weight = self.numbers.by("forecaster_forecasts_verified_total", "leads")
-        leads = [lead for lead in mae if lead in skill and weight.get(lead, 0) > 0 and skill[lead] < 1]
+        mae, mase, skill = (
+            self.numbers.by(f"forecaster_forecast_{name}", "leads") for name in ("mae", "error_mase", "skill_ratio")
+        )
+        leads = [lead for lead in mae if mase.get(lead, 0) > 0 and skill.get(lead, 1) < 1 and weight.get(lead, 0) > 0]
         total = sum(weight[lead] for lead in leads)
         if not total:
             return None
-        ours = sum(weight[lead] * mae[lead] for lead in leads) / total
-        naive = sum(weight[lead] * mae[lead] / (1 - skill[lead]) for lead in leads) / total
-        return ours, naive
+        return Errors(
+            ours=sum(weight[lead] * mae[lead] for lead in leads) / total,
+            yesterday=sum(weight[lead] * mae[lead] / mase[lead] for lead in leads) / total,
+            usual=sum(weight[lead] * mae[lead] / (1 - skill[lead]) for lead in leads) / total,
+        )
 
     @property
     def coverage(self) -> float | None:
-        """Fraction of truths inside the 80 % range, over the leads; None before a day is scored."""
-        inside = [
-            value
-            for key, value in self.numbers.by("forecaster_interval_coverage_ratio", "level").items()
-            if key == "0.8"
-        ]
-        return inside[0] if inside else None
+        """Fraction of truths inside the 80 % range, mean over the buckets of leads; None before a day is scored."""
+        inside = self.numbers.mean("forecaster_interval_coverage_ratio", level="0.8")
+        return inside if self.errors else None
 
 
 def line(look: Look) -> str:
@@ -94,8 +121,8 @@ def line(look: Look) -> str:
     if look.training:
         said += f" training={look.training:.0%}"
     if look.errors:
-        ours, naive = look.errors
-        said += f" mae={ours:.3f} naive={naive:.3f} better_by={1 - ours / naive:.0%}"
+        errors = look.errors
+        said += f" mae={errors.ours:.3f} seasonal_naive={errors.yesterday:.3f} best_naive={errors.usual:.3f}"
     return said
 
 
@@ -108,6 +135,8 @@ def panel(look: Look) -> RenderableType:
     rows.add_row("in, out", _counts(look))
     rows.add_row("model", _model(look))
     rows.add_row("error", _error(look))
+    if look.coverage is not None:
+        rows.add_row("ranges", f"{look.coverage:.0%} of what came lay in the 80 % range")
     if look.forecast:
         rows.add_row(*_forecast(*look.forecast))
     rows.add_row("", "")
@@ -149,14 +178,15 @@ def _model(look: Look) -> RenderableType:
 def _error(look: Look) -> Text:
     if look.errors is None:
         return Text("not yet: forecasts are scored when their hours have come", style=SHADE)
-    ours, naive = look.errors
-    better = 1 - ours / naive
-    said = Text.assemble((f"{ours:.3f}", "bold"), f" kWh per hour   best naive {naive:.3f}   ")
-    said.append(
-        f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0.01 else "yellow"
-    )
-    if look.coverage is not None:
-        said.append(f"   80 % range holds {look.coverage:.0%}", SHADE)
+    return compared(look.errors)
+
+
+def compared(errors: Errors) -> Text:
+    """Our error beside those of the naive forecasts."""
+    said = Text.assemble((f"{errors.ours:.3f}", "bold"), " kWh per hour")
+    for name, error in (("same hour yesterday", errors.yesterday), ("what is usual then", errors.usual)):
+        said.append(f"   {name} {error:.3f} ")
+        said.append(better(errors.ours, error), "bold green" if errors.ours < error else "yellow")
     return said
 
 
@@ -183,13 +213,8 @@ def summary(look: Look) -> RenderableType:
         f"{promoted + rejected} networks trained, {promoted} put into service.",
     )  # fmt: skip
     if look.errors:
-        ours, naive = look.errors
         said.append("\nerror ", SHADE)
-        said.append(f"{ours:.3f} kWh per hour over the last forecasts, best naive {naive:.3f}: ")
-        better = 1 - ours / naive
-        said.append(
-            f"{abs(better):.0%} {'better' if better >= 0 else 'worse'}", "bold green" if better > 0 else "yellow"
-        )
+        said.append(compared(look.errors))
     said.append("\nnext  ", SHADE)
     said.append("forecaster run configs/household.yaml")
     return said

@@ -34,6 +34,12 @@ class Numbers:
         wanted = set(labels.items())
         return sum(value for key, value in self._samples.get(name, {}).items() if wanted <= key)
 
+    def mean(self, name: str, **labels: str) -> float:
+        """Mean of a metric over the series that carry these labels; 0 when there are none."""
+        wanted = set(labels.items())
+        values = [value for key, value in self._samples.get(name, {}).items() if wanted <= key]
+        return sum(values) / max(len(values), 1)
+
     def by(self, name: str, label: str) -> Mapping[str, float]:
         """Value by one label."""
         return {dict(key)[label]: value for key, value in sorted(self._samples.get(name, {}).items(), key=str)}
