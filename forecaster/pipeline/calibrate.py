@@ -1,4 +1,4 @@
-"""Intervals that mean what they say: each stream corrects the quantiles of its network by what has come true.
+"""Intervals that mean what they say: each stream corrects the quantiles it publishes by what has come true.
 
 Two corrections per stream and bucket of leads, both of constant size and cost:
 
@@ -6,7 +6,7 @@ Two corrections per stream and bucket of leads, both of constant size and cost:
   restless the ranges widen within seasons, when it calms they narrow. Differences within the noise change nothing.
 - an **offset per level**: after each target the quantile of level q moves up by ``q`` steps when the target came
   above it and down by ``1 - q`` when below. In the long run a fraction q of the targets lies below it, whatever the
-  network does (online pinball descent).
+  forecast does (online pinball descent). The median is left alone: it is what was fitted, or chosen, for its error.
 
 References
 ----------
@@ -29,9 +29,12 @@ FAST, SLOW = 1 / 16, 1 / 500
 NOISE = 0.25
 """Logarithm of the ratio of the two scales below which it is noise; twice the deviation of the recent one."""
 
-FIRST_STEP, RESTLESS_STEP, LAST_STEP = 0.05, 0.024, 0.008
+FIRST_STEP, RESTLESS_STEP, LAST_STEP = 0.1, 0.05, 0.016
 """Size of the first corrections of a quantile, of those while the scale is moved, and of later ones, in units of the
-predicted range."""
+predicted range on its side of the median."""
+
+LEAST_SIDE = 0.1
+"""Part of the whole range that each side of the median counts as at least."""
 
 YOUNG = 100
 """Targets over which the first scales are plain means."""
@@ -40,7 +43,7 @@ SPIKE = 6.0
 """Errors above this many times those of the long run count as this: one spike is no restlessness."""
 
 WIDEST = 8.0
-"""Largest scale: beyond it the network is lost, and something else than its range should be published."""
+"""Largest scale: beyond it the forecast is lost, and another should be published."""
 
 
 class Calibration:
@@ -73,15 +76,27 @@ class Calibration:
         return self._table.add()
 
     def apply(self, slots: Array, quantiles: Array) -> Array:
-        """Corrected quantiles (B, H, Q), still increasing along Q."""
+        """Corrected quantiles (B, H, Q), still increasing along Q; the median stays where it is."""
         scale = self._scale(slots)[:, self._bucket_of, None]  # (B, H, 1)
         offset = self._table["offset"][slots][:, self._bucket_of]  # (B, H, Q)
-        median = quantiles[..., self._median, None]
-        moved = median + scale * (quantiles - median + offset * spread(quantiles)[..., None])
-        return np.maximum.accumulate(moved, axis=-1)
+        middle = self._median
+        median = quantiles[..., middle, None]
+        moved = median + scale * (quantiles - median + offset * self._reach(quantiles))
+        moved[..., middle:] = np.maximum.accumulate(moved[..., middle:], axis=-1)
+        moved[..., middle::-1] = np.minimum.accumulate(moved[..., middle::-1], axis=-1)
+        return moved
+
+    def _reach(self, quantiles: Array) -> Array:
+        """Width of the range on the side of each level (..., Q): what is skewed is corrected on its own measure."""
+        middle = self._median
+        low = quantiles[..., middle] - quantiles[..., 0]
+        high = quantiles[..., -1] - quantiles[..., middle]
+        least = LEAST_SIDE * spread(quantiles)
+        sides = np.maximum(low, least)[..., None], np.maximum(high, least)[..., None]
+        return np.where(np.arange(len(self._levels)) < middle, *sides)
 
     def learn(self, slots: Array, bucket: int, raw: Array, said: Array, truth: Array) -> None:
-        """A target has come, of which ``raw`` was the network's forecast and ``said`` the corrected one.
+        """A target has come, of which ``raw`` was the forecast and ``said`` the corrected one.
 
         Parameters
         ----------
@@ -98,7 +113,8 @@ class Calibration:
         matured = table["matured"][slots, bucket]
         calm = np.abs(np.log(self._scale(slots)[:, bucket])) < NOISE
         step = np.maximum(np.where(calm, LAST_STEP, RESTLESS_STEP), FIRST_STEP / np.sqrt(1 + matured / 8))[:, None]
-        table["offset"][slots, bucket] += step * (self._levels - (truth[:, None] <= said))
+        missed = (self._levels - (truth[:, None] <= said)) * (np.arange(len(self._levels)) != self._median)
+        table["offset"][slots, bucket] += step * missed
         error = np.abs(truth - raw[:, self._median]) / spread(raw)
         error = np.fmin(error, SPIKE * np.maximum(table["slow"][slots, bucket], 0.1))
         for name, weight in (("fast", np.full(len(slots), FAST)), ("slow", np.where(calm, SLOW, 0.0))):

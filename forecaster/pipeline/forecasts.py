@@ -1,10 +1,10 @@
-"""Making the forecasts of a group: network, corrected by what came true, or naive, whichever has come true better.
+"""Making the forecasts of a group: network or naive, whichever has come true better, corrected by what came true.
 
 ::
 
-    inputs ──► network ──► calibration ──┐
-       └─────► naives ───────────────────┴─► choice per bucket of leads ──► published
-                        targets that have come teach calibration and choice (through the shadow)
+    inputs ──► network ──┐
+       └─────► naives ───┴─► choice per bucket of leads ──► calibration ──► published
+                        targets that have come teach choice and calibration (through the shadow)
 """
 
 from __future__ import annotations
@@ -106,30 +106,30 @@ class Forecasts:
     def make(self, slots: Array, index: int, inputs: Inputs) -> Made:
         """Advance the hidden states by step ``index``, and forecast from its end."""
         naives = np.stack([one.step(one.initial_state(len(slots)), inputs)[1] for one in self._naives])  # (M, B, H, Q)
-        raw = np.full_like(naives[0], np.nan)
+        ours = np.full_like(naives[0], np.nan)
         if self._network is not None:
             hidden = self._hidden["hidden"]
-            hidden[slots], raw = self._network.step(hidden[slots], inputs)
-        said = self._calibration.apply(slots, raw)
-        self._shadow.issue(slots, index, raw, said, np.moveaxis(naives[..., self._median], 0, -1))
-
+            hidden[slots], ours = self._network.step(hidden[slots], inputs)
         best = self._choice.best_naive(slots)  # (B, K)
-        chosen = np.where(np.isfinite(said).all((1, 2))[:, None], self._choice.chosen(slots), NAIVE)
+        chosen = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.chosen(slots), NAIVE)
         rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
         naive = naives[best[:, self._bucket_of], rows, leads]  # (B, H, Q)
         trust = np.array([1.0, 0.5, 0.0])[chosen][:, self._bucket_of, None]  # (B, H, 1)
-        published = np.where(trust > 0, trust * said + (1 - trust) * naive, naive)
+        raw = np.where(trust > 0, trust * ours + (1 - trust) * naive, naive)
+        said = self._calibration.apply(slots, raw)
         if self._bounds != (None, None):
-            published = np.clip(published, *self._bounds)
+            said = np.clip(said, *self._bounds)
+        medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
+        self._shadow.issue(slots, index, ours[..., self._median], medians, raw, said)
         sources = np.where(chosen == NETWORK, 0, 1 + 2 * best + (chosen == BLEND)).astype(np.int8)
-        return Made(published, naive[..., self._median], sources)
+        return Made(said, naive[..., self._median], sources)
 
     def mature(self, slots: Array, index: int, truth: Array) -> None:
         """The values (B,) of step ``index`` have come: learn from what had been said for it."""
         for bucket in range(int(self._bucket_of[-1]) + 1):
-            raw, said, naives = self._shadow.said(slots, index, bucket)
+            network, naives, raw, said = self._shadow.said(slots, index, bucket)
             self._calibration.learn(slots, bucket, raw, said, truth)
-            self._choice.learn(slots, bucket, said[:, self._median], naives, truth)
+            self._choice.learn(slots, bucket, network, naives, truth)
 
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""

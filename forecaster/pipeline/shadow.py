@@ -28,6 +28,7 @@ class Shadow:
     def __init__(self, leads: tuple[int, ...], levels: int, naives: int) -> None:
         self._leads = leads
         columns = {f"origin{k}": Column((lead,), np.int64, np.iinfo(np.int64).min) for k, lead in enumerate(leads)}
+        columns |= {f"network{k}": Column((lead,), np.float32, np.nan) for k, lead in enumerate(leads)}
         columns |= {f"raw{k}": Column((lead, levels), np.float32, np.nan) for k, lead in enumerate(leads)}
         columns |= {f"said{k}": Column((lead, levels), np.float32, np.nan) for k, lead in enumerate(leads)}
         columns |= {f"naive{k}": Column((lead, naives), np.float32, np.nan) for k, lead in enumerate(leads)}
@@ -37,33 +38,39 @@ class Shadow:
         """Slot of a new stream."""
         return self._table.add()
 
-    def issue(self, slots: Array, index: int, raw: Array, said: Array, naives: Array) -> None:
+    def issue(self, slots: Array, index: int, network: Array, naives: Array, raw: Array, said: Array) -> None:
         """Remember forecasts made at the end of step ``index``.
 
         Parameters
         ----------
+        network, naives
+            Medians of the candidates, (B, H), NaN without a network, and (B, H, M).
         raw, said
-            Quantiles of the network and after correction, (B, H, Q); NaN without a network.
-        naives
-            Medians, (B, H, M).
+            Quantiles chosen, and as published after correction, (B, H, Q).
         """
         for k, lead in enumerate(self._leads):
             at = index % lead
             self._table[f"origin{k}"][slots, at] = index
-            self._table[f"raw{k}"][slots, at] = raw[:, lead - 1]
-            self._table[f"said{k}"][slots, at] = said[:, lead - 1]
-            self._table[f"naive{k}"][slots, at] = naives[:, lead - 1]
+            for name, found in (("network", network), ("naive", naives), ("raw", raw), ("said", said)):
+                self._table[f"{name}{k}"][slots, at] = found[:, lead - 1]
 
-    def said(self, slots: Array, index: int, bucket: int) -> tuple[Array, Array, Array]:
-        """What had been said for step ``index``: raw (B, Q), corrected (B, Q), naive medians (B, M); NaN if nothing."""
+    def said(self, slots: Array, index: int, bucket: int) -> tuple[Array, Array, Array, Array]:
+        """What had been said for step ``index``, NaN if nothing.
+
+        Returns
+        -------
+        network, naives, raw, said
+            Medians (B,) and (B, M), and quantiles (B, Q) and (B, Q); see :meth:`issue`.
+        """
         origin = index - self._leads[bucket]
         at = origin % self._leads[bucket]
-        there = (self._table[f"origin{bucket}"][slots, at] == origin)[:, None]
-        raw, said, naives = (
-            np.where(there, self._table[f"{name}{bucket}"][slots, at], np.nan).astype(np.float64)
-            for name in ("raw", "said", "naive")
+        there = self._table[f"origin{bucket}"][slots, at] == origin
+        network, naives, raw, said = (
+            self._table[f"{name}{bucket}"][slots, at].astype(np.float64) for name in ("network", "naive", "raw", "said")
         )
-        return raw, said, naives
+        for found in (network, naives, raw, said):
+            found[~there] = np.nan
+        return network, naives, raw, said
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
