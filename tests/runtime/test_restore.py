@@ -108,7 +108,11 @@ def test_a_pruned_journal_is_helped_by_the_history() -> None:
     for life in (unbroken, second):
         life.live(*wave(9, 12))
     assert closed(second.effects) == closed(unbroken.effects)
-    same(forecasts(second.effects), forecasts(unbroken.effects))
+    # the history does not tell how far to correct the ranges: that is learned again
+    found, expected = (
+        {key: one[:, [2]] for key, one in forecasts(life.effects).items()} for life in (second, unbroken)
+    )
+    same(found, expected)
 
 
 def test_a_journal_that_was_moved_away_leaves_the_snapshot() -> None:
