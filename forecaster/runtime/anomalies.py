@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from forecaster.pipeline.encode import significant
 from forecaster.pipeline.times import rfc3339
 from forecaster.records import Verified
 from forecaster.settings import Settings
@@ -37,8 +38,8 @@ class Anomalies:
                 "group": verified.group,
                 "stream": stream,
                 "time": rfc3339(verified.start_ms),
-                "value": float(verified.truth[i]),
-                "expected": float(verified.quantiles[i, 0, self._median[verified.group]]),
+                "value": float(significant(verified.truth[i])),
+                "expected": float(significant(verified.quantiles[i, 0, self._median[verified.group]])),
                 "score": round(float(scores[i]), 3),
             }
             yield f"{self._prefix}/{verified.group}/{stream}/anomaly", msgspec.json.encode(said)
