@@ -27,6 +27,9 @@ STRETCH, PASSES = 192, 3
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
 
+TOGETHER = 16
+"""Streams whose features are computed in one go: few enough to stay in the cache."""
+
 ROWS = 32
 CHUNK = 24
 CHUNKS = 4
@@ -63,15 +66,18 @@ class Pool:
     Attributes
     ----------
     seen, target, observed
-        As in :class:`Batch`, (S, T, ...).
+        As in :class:`Batch`: inputs (S, T, I), the rest (S, T', ...).
     useful
-        int64 (U, 2), row and origin of what can be learned from: something is known and some target observed.
+        int64 (U, 2), row and forecast of what can be learned from: something is known and some target observed.
+    every
+        Of how many origins one has a forecast.
     """
 
     seen: View
     target: Tensor
     observed: Tensor
     useful: Array
+    every: int
 
 
 def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
@@ -86,18 +92,19 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
     return Strip(values, dataset.calendar[steps], dataset.shift[steps])
 
 
-def pool(strips: Iterable[Strip], shape: Shape, usual: Usual) -> Pool:
+def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
     """Everything there is to learn from strips of one stream each; one by one, so that little else is in memory."""
-    parts = [lesson(strip, shape, usual) for strip in strips]
+    parts = [lesson(strip, shape, usual, every) for strip in strips]
     *seen, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return Pool(seen=View(*seen), target=target, observed=observed, useful=observed.any(-1).nonzero().numpy())
+    useful = observed.any(-1).nonzero().numpy()
+    return Pool(seen=View(*seen), target=target, observed=observed, useful=useful, every=every)
 
 
-def lesson(strip: Strip, shape: Shape, usual: Usual) -> tuple[Tensor, ...]:
+def lesson(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> tuple[Tensor, ...]:
     """The fields of a view, and the target and its mask beside them."""
-    features = extract(strip, shape, usual)
-    origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)
-    truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T, H)
+    features = extract(strip, shape, usual, every)
+    origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)[every - 1 :: every]
+    truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T', H)
     truth = (truth - features.location[..., None]) / features.scale[..., None]
     observed = np.isfinite(truth) & features.known[..., None]
     return (*view(features), torch.from_numpy(truth.astype(np.float32)), torch.from_numpy(observed))
@@ -107,28 +114,33 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     """Pools for ever: all there is, made once, if it fits in memory; else ever new draws of stretches."""
     if not len(strip.values):
         return
-    streams = [strip._replace(values=row[None]) for row in strip.values]
-    size = sum(tensor.nbytes for tensor in lesson(streams[0], shape, usual))
-    if size * len(streams) <= POOL_BYTES:
-        everything = pool(streams, shape, usual)
+    size = sum(tensor.nbytes for tensor in lesson(strip._replace(values=strip.values[:1]), shape, usual))
+    if size * len(strip.values) <= POOL_BYTES:
+        some = (strip.values[first : first + TOGETHER] for first in range(0, len(strip.values), TOGETHER))
+        everything = pool((strip._replace(values=values) for values in some), shape, usual)
         while True:
             yield everything
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
     length = min(origins, STRETCH)
-    count = max(1, POOL_BYTES * origins // (size * length))
+    every = EVERY if length >= CHUNK else 1
+    count = max(1, POOL_BYTES * origins * every // (size * length))
     while True:
-        yield from [pool(stretches(strip, shape, length, count, random), shape, usual)] * PASSES
+        yield from [pool(stretches(strip, shape, length, count, random), shape, usual, every)] * PASSES
 
 
 def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.random.Generator) -> Iterator[Strip]:
     """Random stretches of ``length`` origins, of long streams more than of short ones."""
     seen = np.isfinite(strip.values[:, 0])
-    latest = strip.values.shape[-1] - (shape.lookback - 1 + length + shape.horizon)
-    earliest = np.clip(seen.argmax(-1) - (shape.lookback - 1), 0, latest)
-    for stream in random.choice(len(seen), count, p=seen.sum(-1) / seen.sum()):
-        start = random.integers(earliest[stream], latest + 1)
+    room = strip.values.shape[-1] - (shape.lookback - 1 + length + shape.horizon)
+    earliest = np.clip(seen.argmax(-1) - (shape.lookback - 1), 0, room)
+    latest = np.clip(seen.shape[-1] - seen[:, ::-1].argmax(-1) - (shape.lookback - 1 + length), earliest, room)
+    weight = seen.sum(-1) / seen.sum()
+    for stream in random.choice(len(seen), max(1, count // TOGETHER), p=weight):
+        start = random.integers(earliest[stream], latest[stream] + 1)
+        there = np.flatnonzero((earliest <= start) & (start <= latest))
+        together = random.permutation(there)[:TOGETHER]
         steps = slice(start, start + shape.lookback - 1 + length + shape.horizon)
-        yield Strip(strip.values[stream : stream + 1, :, steps], strip.calendar[steps], strip.shift[steps])
+        yield Strip(strip.values[together, :, steps], strip.calendar[steps], strip.shift[steps])
 
 
 def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np.random.Generator) -> Batch:
@@ -142,17 +154,11 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     drawn = random.permutation(len(strip.values))[:ROWS]
     first = max(0, since - shape.warmup)
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
-    inputs, *rest = lesson(part, shape, usual)
-    every = EVERY if inputs.shape[1] >= CHUNK else 1
-    asked = slice(every - 1, None, every)
-    step = torch.arange(first, first + inputs.shape[1])[:, None] + torch.arange(1, shape.horizon + 1)  # (T, H)
-    return Batch(
-        seen=View(inputs, *(tensor[:, asked] for tensor in rest[:-2])),
-        target=rest[-2][:, asked],
-        observed=(rest[-1] & (step >= since))[:, asked],
-        every=every,
-        fresh=True,
-    )
+    count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
+    every = EVERY if count >= CHUNK else 1
+    *seen, target, observed = lesson(part, shape, usual, every)
+    step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
+    return Batch(seen=View(*seen), target=target, observed=observed & (step >= since), every=every, fresh=True)
 
 
 def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
@@ -160,19 +166,21 @@ def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
 
     A row is laid around a random useful origin, so streams that are long have more rows than those that are young.
     """
-    origins = source.target.shape[1]
-    length = min(origins, CHUNK * CHUNKS)
-    every = EVERY if length >= CHUNK else 1
-    draws = max(1, round(len(source.useful) / (length * ROWS)))
+    origins = source.seen.inputs.shape[1]
+    every = EVERY if origins >= CHUNK else 1
+    length = min(origins - every + 1, CHUNK * CHUNKS)  # a row may begin at any of so many neighbours
+    draws = max(1, round(len(source.useful) * source.every / (length * ROWS)))
     for _ in range(draws):
         picked = source.useful[random.integers(len(source.useful), size=ROWS)]
-        start = np.clip(picked[:, 1] - random.integers(length, size=ROWS), 0, origins - length)
+        start = np.clip(picked[:, 1] * source.every - random.integers(length, size=ROWS), 0, origins - length)
+        start -= start % source.every
         stream = torch.from_numpy(picked[:, :1])  # (R, 1)
         for first in range(0, length, CHUNK):
             steps = torch.from_numpy(start[:, None] + np.arange(first, min(first + CHUNK, length)))  # (R, T)
-            asked = steps[:, every - 1 :: every]  # (R, T')
+            asked = steps[:, every - 1 :: every] // source.every  # (R, T')
+            inputs, *rest = (source.seen.inputs[stream, steps], *(tensor[stream, asked] for tensor in source.seen[1:]))
             yield Batch(
-                seen=View(source.seen.inputs[stream, steps], *(tensor[stream, asked] for tensor in source.seen[1:])),
+                seen=View(inputs, *rest),
                 target=source.target[stream, asked],
                 observed=source.observed[stream, asked],
                 every=every,

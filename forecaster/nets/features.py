@@ -10,14 +10,15 @@ Shape letters: **B** batch, **C** channels, **W** lookback, **T** origins, **H**
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
+from forecaster.nets.smoothing import parts, trailing
 from forecaster.records import Array, Inputs
 
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
@@ -25,6 +26,10 @@ SPREAD_LEVELS = (0.1, 0.5, 0.9)
 
 DOUBT = 3
 """Seasonal differences that the first rough guess of the scale is worth."""
+
+
+MOST, HUGE = 1000.0, 80.0
+"""Candidates further away, in units of the local scale, count as this far; and a limit of exponents."""
 
 
 class Strip(NamedTuple):
@@ -45,26 +50,25 @@ class Strip(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What the network sees at T origins, in units of the local scale.
+    """What the network sees at T origins, in units of the local scale; of the leads only at T' of them.
 
     Attributes
     ----------
     inputs
         float32 (B, T, I), for the recurrent cell.
+    candidates
+        float32 (B, T', H, K): simple forecasts to choose from, NaN where absent; :func:`names` of them.
     leads
-        float32 (B, T, H, J), what is known about each lead.
-    candidates, present
-        float32 and bool (B, T, H, K): simple forecasts to choose from, 0 where absent; :func:`names` of them.
+        float32 (B, T', H, J), what else is known about each lead.
     location, scale
-        float64 (B, T): a value is ``location + scale * scaled``.
+        float64 (B, T'): a value is ``location + scale * scaled``.
     known
-        bool (B, T): something was observed in the window.
+        bool (B, T'): something was observed in the window.
     """
 
     inputs: Array
-    leads: Array
     candidates: Array
-    present: Array
+    leads: Array
     location: Array
     scale: Array
     known: Array
@@ -82,12 +86,13 @@ def strip_of(inputs: Inputs) -> Strip:
     return Strip(np.concatenate([inputs.values, inputs.future], axis=-1), inputs.calendar, inputs.shift)
 
 
-def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
-    """Everything the network is shown at each origin of a strip."""
+def extract(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> Features:
+    """Everything the network is shown at each origin of a strip; of the leads at every so many-th origin."""
     values, calendar, shift = strip
     batch, _, length = values.shape
     origins = np.arange(shape.lookback - 1, length - shape.horizon)  # (T,)
-    leads = origins[:, None] + np.arange(1, shape.horizon + 1)  # (T, H)
+    asked = slice(every - 1, None, every)
+    leads = origins[asked, None] + np.arange(1, shape.horizon + 1)  # (T', H)
     past = values[..., : length - shape.horizon]
 
     shown = [spread_over(calendar[origins], batch)]
@@ -98,37 +103,36 @@ def extract(strip: Strip, shape: Shape, usual: Usual) -> Features:
         ahead += then
 
     if shape.own_past:
-        own = own_past(past[:, 0], origins, leads, shift, shape)
-        shown, ahead = [*own.shown, *shown], [*own.ahead, *ahead]
+        own = own_past(past[:, 0], origins, leads, shift, shape, asked)
+        shown, ahead = [*own.shown, *shown], [own.scatter, *ahead]
         candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
     else:
         location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
-        candidates = np.empty((batch, *leads.shape, 0))
+        candidates = np.empty((batch, *leads.shape, 0), np.float32)
         known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
 
     return Features(
         inputs=np.concatenate(shown, axis=-1, dtype=np.float32),
+        candidates=candidates,
         leads=np.concatenate(ahead, axis=-1, dtype=np.float32),
-        candidates=filled(candidates).astype(np.float32),
-        present=np.isfinite(candidates),
-        location=location,
-        scale=scale,
-        known=known,
+        location=location[:, asked],
+        scale=scale[:, asked],
+        known=known[:, asked],
     )
 
 
 class Own(NamedTuple):
-    """What the target's own past tells; arrays as in :class:`Features`."""
+    """What the target's own past tells; arrays as in :class:`Features`, location, scale and known at all T."""
 
     shown: list[Array]
-    ahead: list[Array]
+    scatter: Array
     candidates: Array
     location: Array
     scale: Array
     known: Array
 
 
-def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> Own:
+def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape, asked: slice) -> Own:
     """Candidates, local scale and the moving window of the target (B, W - 1 + T)."""
     seen = np.isfinite(target)
     whole = filled(target)
@@ -136,32 +140,47 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
     scale, pairs = spread(target, location, dispersion, readings, shift, shape)
     last, age = last_seen(whole, seen, origins, shape)
 
-    def scaled(value: Array) -> Array:
-        """Into units of the local scale: (B, T, ...) to the same shape."""
-        extra = (1,) * (value.ndim - 2)
-        return (value - location.reshape(*location.shape, *extra)) / scale.reshape(*scale.shape, *extra)
+    def scaled(value: Array, which: slice = slice(None)) -> Array:
+        """Into units of the local scale at some origins: (B, T', ...) to the same shape."""
+        shape = (len(value), -1, *(1,) * (value.ndim - 2))
+        unit = (value - location[:, which].reshape(shape)) / scale[:, which].reshape(shape)
+        return np.clip(unit, -MOST, MOST)
 
-    simple, scatter = choices(target, origins, leads, shift, shape)
-    candidates = scaled(simple)  # (B, T, H, K - 2)
-    flat = np.stack([scaled(last), np.where(readings > 0, 0.0, np.nan)], axis=-1)[:, :, None, :]  # last value, level
-    candidates = np.concatenate([candidates, np.broadcast_to(flat, (*candidates.shape[:-1], 2))], axis=-1)
-    window = scaled(trailing(target, shape.recent, len(origins)))
-    ratios = np.stack(
-        [location / scale * 0.1, np.log1p(dispersion / scale), np.log1p(age), np.log1p(pairs) * 0.1], axis=-1
-    )
+    simple, scatter = choices(target, origins[asked], leads, shift, shape)  # (B, T', H, K)
+    window = trailing(target, shape.recent, len(origins))
+    ratios = [location / scale * 0.1, np.log1p(dispersion / scale), np.log1p(age), np.log1p(pairs) * 0.1]
+    shown = [soft(scaled(window)), np.isfinite(window), soft(np.stack(ratios, axis=-1))]
+    smooth = []
+    for domain in (linear, logarithms) if shape.smoothed else ():
+        series, undo = domain(target)
+        for season in shape.smoothed:
+            part = parts(series, season, shift, shape.lookback, len(origins))
+            smooth.append(undo(part.ahead(leads, origins[asked, None], asked, shift)))
+            drifted = undo(part.levels[..., -1:] + part.drift * season)
+            shown += [soft(scaled(undo(part.levels))), soft(scaled(drifted)), filled(part.trust)]
+            if season == shape.season:
+                shown.append(soft(scaled(trailing(undo(part.adjusted), shape.recent, len(origins)))))
+
+    flat = np.stack([last, np.where(readings > 0, location, np.nan)], axis=-1)[:, asked, None]  # (B, T', 1, 2)
+    flat = np.repeat(flat, shape.horizon, axis=2)
     return Own(
-        shown=[soft(window), np.isfinite(window), soft(ratios)],
-        ahead=[soft(candidates), np.isfinite(candidates), soft(scatter / scale[:, :, None, None])],
-        candidates=candidates,
+        shown=shown,
+        scatter=soft(scatter / scale[:, asked, None, None]),
+        candidates=scaled(np.concatenate([simple, *smooth, flat], axis=-1), asked).astype(np.float32),
         location=location,
         scale=scale,
         known=readings > 0,
     )
 
 
-def trailing(series: Array, length: int, count: int) -> Array:
-    """The last ``length`` steps at each of the last ``count`` steps: (..., N) to (..., count, length), a view."""
-    return sliding_window_view(series[..., series.shape[-1] - count - length + 1 :], length, axis=-1)
+def linear(series: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """A series whose season adds, and the way back."""
+    return series, lambda value: value
+
+
+def logarithms(series: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """A series whose season multiplies, and the way back; what is not positive is a gap."""
+    return np.log(np.where(series > 0, series, np.nan)), lambda value: np.exp(np.clip(value, -HUGE, HUGE))
 
 
 def level(whole: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:
@@ -215,7 +234,8 @@ def names(shape: Shape) -> tuple[str, ...]:
     """What the K candidates are.
 
     For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, the
-    median of up to 28. Then the last value, and the level of the last season.
+    median of up to 28. Then what :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied. Then the
+    last value, and the level of the last season.
     """
     if not shape.own_past:
         return ()
@@ -225,7 +245,13 @@ def names(shape: Shape) -> tuple[str, ...]:
         for few, kind in [(1, "1 back"), (2, "2 back"), (3, "3 back"), (3, "mean 3"), (7, "mean 7"), (1, "median")]
         if few <= shape.blocks(season)
     ]
-    return (*seasonal, "last", "level")
+    smooth = [
+        f"{kind} of {season}{how}"
+        for how in ("", " in logarithms")
+        for season in shape.smoothed
+        for kind in ("quick level", "slow level", "drift")
+    ]
+    return (*seasonal, *smooth, "last", "level")
 
 
 def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
@@ -277,14 +303,15 @@ def covariate(
     if role == "past":
         return shown, []
     then = unit[:, leads]  # (B, T, H)
-    before = look(unit, latest(leads, origins[:, None], shape.season, shift))
+    before = look(unit, latest(leads, leads[:, :1] - 1, shape.season, shift))
     ahead = np.stack([soft(then), soft(then - before), np.isfinite(then)], axis=-1)
     return shown, [ahead]
 
 
 def soft(value: Array) -> Array:
-    """Logarithmic beyond ±1, so an outlier does not shout; a gap is 0, and told by its mask."""
-    return np.arcsinh(filled(value))
+    """A root beyond ±1, so an outlier does not shout; a gap is 0, and told by its mask."""
+    whole = filled(value)
+    return whole / np.sqrt(1 + np.abs(whole))
 
 
 def spread_over(rows: Array, batch: int) -> Array:

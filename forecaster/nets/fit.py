@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, cos, pi
 from typing import NamedTuple, cast
 
@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, examination, pools, whole
 from forecaster.nets.features import Strip, Usual
-from forecaster.nets.history import enough, split
+from forecaster.nets.history import enough, held_out, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
 from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network
@@ -75,14 +75,14 @@ def train(
     champion: Predictor | None = None,
     warm_weights: Mapping[str, Array] | None = None,
 ) -> Trained | None:
-    """Fit on all but the tail, score on the tail, judge.
+    """Fit on all but the tail of some streams, score on that tail, judge.
 
     Repeatable bit for bit on one machine by the seed, as long as the time budget does not cut it short.
 
     Parameters
     ----------
     dataset
-        The history; its last part is held out.
+        The history; the last part of some streams, or of all when they are few, is held out.
     group
         What is asked for; the training part is in ``group.training``.
     elapsed_s
@@ -107,14 +107,18 @@ def train(
     since, until = split(dataset, group)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(group.training.seed)
-        network = Network(shape, usual(dataset.values[..., :since]))
+        judges = held_out(dataset, until)
+        shown = dataset.values.copy()
+        shown[judges, :, since:] = np.nan
+        network = Network(shape, usual(shown))
         warm = warm_weights is not None and not misfits(network, warm_weights)
         if warm_weights is not None and warm:
             load(network, warm_weights)
         random = np.random.default_rng(group.training.seed)
-        learned = whole(dataset, shape.horizon, shape.lookback, since)
+        learned = whole(replace(dataset, values=shown), shape.horizon, shape.lookback, shown.shape[-1])
         learned = learned._replace(values=learned.values[np.isfinite(learned.values[:, 0]).sum(-1) > 1])
-        asked = whole(dataset, shape.horizon, shape.lookback, until)
+        tried = replace(dataset, values=dataset.values[judges], streams=tuple(dataset.streams[row] for row in judges))
+        asked = whole(tried, shape.horizon, shape.lookback, until)
         updates = fit(
             network,
             endless(learned, network, random),
@@ -134,7 +138,7 @@ def train(
     scores = {}
     for name, rival in rivals.items():
         progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=f"scoring {name}"))
-        scores[name] = score(rival, dataset, group, until)
+        scores[name] = score(rival, tried, group, until)
     promoted, verdict = judge(scores)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
     return Trained(

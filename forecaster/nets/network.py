@@ -38,22 +38,18 @@ class View(NamedTuple):
 
     Attributes
     ----------
-    inputs, leads, candidates
-        float32, (B, T, I), (B, T, H, J), (B, T, H, K).
-    present
-        bool (B, T, H, K).
+    inputs, candidates, leads
+        float32, (B, T, I), (B, T', H, K), (B, T', H, J).
     """
 
     inputs: Tensor
-    leads: Tensor
     candidates: Tensor
-    present: Tensor
+    leads: Tensor
 
 
 def view(features: Features) -> View:
     """Without copying."""
-    arrays = (features.inputs, features.leads, features.candidates, features.present)
-    return View(*map(torch.from_numpy, arrays))
+    return View(*map(torch.from_numpy, (features.inputs, features.candidates, features.leads)))
 
 
 class Network(nn.Module):
@@ -78,7 +74,7 @@ class Network(nn.Module):
         inputs, leads, candidates = widths(shape)
         self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout)
         self.memory = nn.Linear(shape.hidden, shape.horizon * LEAD)
-        self.lead = nn.Linear(leads, LEAD, bias=False)
+        self.lead = nn.Linear(leads + 2 * candidates, LEAD, bias=False)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(LEAD, candidates + len(shape.levels))
         self.middle = shape.levels.index(0.5)
@@ -117,10 +113,15 @@ class Network(nn.Module):
         """
         memory, state = self.recurrent(seen.inputs, state)
         asked = self.memory(memory[:, every - 1 :: every])
-        leads = asked.unflatten(-1, (self.shape.horizon, LEAD)) + self.lead(seen.leads)  # (B, T', H, D)
+        present = seen.candidates.isfinite()
+        candidates = seen.candidates.nan_to_num(0.0)
+        told = torch.cat(
+            [candidates * torch.rsqrt(1 + candidates.abs()), present, seen.leads], dim=-1
+        )  # (B, T', H, 2 K + J)
+        leads = asked.unflatten(-1, (self.shape.horizon, LEAD)) + self.lead(told)  # (B, T', H, D)
         out = self.head(self.dropout(torch.tanh(leads)))
-        gate, residual, gaps = torch.split(out, [seen.candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
-        median = residual + choose(gate, seen.candidates, seen.present)  # (B, T', H, 1)
+        gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
+        median = residual + choose(gate, candidates, present)  # (B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state

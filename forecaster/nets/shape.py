@@ -8,6 +8,7 @@ from typing import cast
 
 from forecaster.errors import ModelError, ModelMismatch
 from forecaster.nets.phases import BLOCKS
+from forecaster.nets.smoothing import reach
 from forecaster.settings import Cell, Group, Role
 
 RECENT = 24
@@ -52,6 +53,11 @@ class Shape:
     def usable(self) -> tuple[int, ...]:
         """Seasons of which the lookback holds at least two."""
         return tuple(season for season in self.seasons if 2 * season <= self.lookback)
+
+    @property
+    def smoothed(self) -> tuple[int, ...]:
+        """Seasons of which the lookback holds enough to take a series apart."""
+        return tuple(season for season in self.seasons if reach(season) <= self.lookback)
 
     @property
     def recent(self) -> int:

@@ -11,7 +11,7 @@ import torch
 from worlds import dataset, homes, hourly_group, serving, trained
 
 from forecaster.nets import batches, fit
-from forecaster.nets.history import enough, needed, split
+from forecaster.nets.history import enough, held_out, needed, split
 from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import shape_of
 from forecaster.ports import Progress
@@ -191,12 +191,13 @@ def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch)
     drawn = list(islice(batches.pools(strip, shape, usual, np.random.default_rng(0)), 4))
 
     assert everything.target.shape[:2] == (20, 400)
-    assert [pool.target.shape[:2] for pool in drawn] == [(8, 192)] * 4
+    assert [pool.target.shape[:2] for pool in drawn] == [(16, 64)] * 4  # every third of 192 origins
     assert drawn[0] is drawn[1] is drawn[2]
     assert not torch.equal(drawn[2].target, drawn[3].target)
     whole = everything.target[:, :, 0].double()
-    for row in drawn[0].target[:, :50, 0].double():
-        pieces = whole.unfold(1, 50, 1)
+    phases = torch.cat([whole[:, start : start + 396 : 3] for start in range(3)])
+    for row in drawn[0].target[:, :20, 0].double():
+        pieces = phases.unfold(1, 20, 1)
         assert torch.isclose(pieces, row, atol=1e-5, equal_nan=True).all(-1).any()
 
 
@@ -214,3 +215,13 @@ def test_rows_go_on_chunk_by_chunk() -> None:
     phases = torch.cat(hours).div(2 * torch.pi / 24).round().remainder(24)
     assert [chunk.fresh for chunk in row] == [True, False, False, False]
     assert torch.equal(phases.diff().remainder(24), torch.ones(95))
+
+
+def test_of_many_streams_a_fifth_of_those_alive_is_held_out() -> None:
+    """The others are learned to their end; of few streams all are held out."""
+    group = hourly_group()
+    values = np.ones((25, 100))
+    values[0, 80:] = np.nan
+
+    assert held_out(dataset(values, group), 90).tolist() == [1, 6, 11, 16, 21]
+    assert held_out(dataset(values[:4], group), 90).tolist() == [1, 2, 3]

@@ -40,7 +40,7 @@ def stepped(predictor: NetworkPredictor, data: Dataset, group: Group, first: int
     return np.stack(made, axis=1)
 
 
-def a_world(group: Group, steps: int = 120) -> Dataset:
+def a_world(group: Group, steps: int = 220) -> Dataset:
     """Two homes with gaps, a late start, covariates and a change of the clock."""
     random = np.random.default_rng(3)
     values = random.normal(5, 2, (2, len(group.channels), steps))
@@ -50,7 +50,7 @@ def a_world(group: Group, steps: int = 120) -> Dataset:
     for channel, role in enumerate(group.channels):
         if role == "static":
             values[:, channel] = [[3.0], [7.0]]
-    shift = np.where(np.arange(steps + group.horizon) < 50, 0, 1)
+    shift = np.where(np.arange(steps + group.horizon) < 150, 0, 1)
     return dataset(values, group, shift=shift)
 
 
@@ -58,6 +58,7 @@ def a_world(group: Group, steps: int = 120) -> Dataset:
     "group",
     [
         hourly_group(),
+        hourly_group(lookback=170, seasons=(12, 24)),
         hourly_group(
             network=Network(cell="lstm", layers=2, hidden=5), seasons=(12, 24), levels=(0.025, 0.5, 0.9, 0.99)
         ),
@@ -65,7 +66,7 @@ def a_world(group: Group, steps: int = 120) -> Dataset:
         hourly_group(roles=("target", "past", "future", "static")),
         hourly_group(roles=("target", "past", "future", "static"), own_past=False),
     ],
-    ids=["gru", "lstm", "elman without season", "covariates", "covariates only"],
+    ids=["gru", "levels and drifts", "lstm", "elman without season", "covariates", "covariates only"],
 )
 def test_serving_is_training_one_step_at_a_time(group: Group) -> None:
     """Stepping through a series equals the forward pass of training over all of it, to 1e-5."""
@@ -168,7 +169,7 @@ def test_state_is_carried() -> None:
     predictor = untrained(group)
 
     remembered = stepped(predictor, data, group)[0, -1]
-    forgotten = stepped(predictor, data, group, first=119)[0, -1]
+    forgotten = stepped(predictor, data, group, first=219)[0, -1]
 
     assert np.abs(remembered - forgotten).max() > 1e-3
 

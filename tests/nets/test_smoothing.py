@@ -1,0 +1,68 @@
+"""A series taken apart: what went in comes out ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.nets.smoothing import DAMPING, SPAN, depth, parts, reach, running
+from forecaster.records import Array
+
+NAN = np.nan
+ORIGINS = slice(None)
+
+
+def ahead(series: Array, season: int, horizon: int) -> Array:
+    """Forecasts (H, 3) of one series at its end: on the quick level, on the slow one, and on that with the drift."""
+    count = len(series)
+    shift = np.zeros(count + horizon, np.int64)
+    part = parts(series[None], season, shift, count, 1)
+    return part.ahead(count + np.arange(horizon)[None], np.array([[count - 1]]), ORIGINS, shift)[0, 0]
+
+
+def test_level_with_a_season_goes_on_as_it_was() -> None:
+    """A pure season around a level is forecast without error by all three."""
+    season = np.array([5.0, -2, 0, -3])
+
+    found = ahead(np.tile(10 + season, 40), 4, 6)
+
+    np.testing.assert_allclose(found, np.tile(10 + season, 2)[:6, None] * np.ones(3), atol=1e-9)
+
+
+def test_noise_has_no_season() -> None:
+    """What earlier seasons let expect does not come true, so little of it is believed."""
+    noise = np.random.default_rng(0).normal(0, 1, (20, 400))
+
+    trust = parts(noise, 12, np.zeros(400, np.int64), 400, 50).trust
+
+    assert trust.mean() < 0.2
+
+
+def test_drift_is_carried_on_and_dies_away() -> None:
+    """A straight line rises by its slope at the first lead, by ever less later."""
+    found = ahead(3.0 * np.arange(200), 4, 5)
+
+    step = np.diff(found[:, 2])
+    np.testing.assert_allclose(step, 3 * DAMPING ** np.arange(2, 6), atol=1e-9)
+    np.testing.assert_allclose(np.diff(found[:, 0]), 0, atol=1e-9)
+
+
+def test_gap_is_bridged_and_silence_is_not_known() -> None:
+    """Some steps missing change nothing in a pure season; nothing seen lately is NaN."""
+    series = np.tile([1.0, 2, 3, 6], 40)
+    series[[120, 133, 157]] = NAN
+    silent = series.copy()
+    silent[-SPAN:] = NAN
+
+    np.testing.assert_allclose(ahead(series, 4, 4)[:, 0], [1, 2, 3, 6], atol=0.6)
+    assert np.isnan(ahead(silent, 4, 4)).all()
+
+
+def test_depth_never_reaches_beyond_the_lookback() -> None:
+    """With just enough for one season, one; with plenty, seven."""
+    assert [depth(24, width) for width in (reach(24), reach(24) + 24, 672)] == [1, 2, 7]
+
+
+def test_running_sum_by_hand() -> None:
+    """Of the last three."""
+    assert running(np.array([[1.0, 2, 3, 4, 5]]), 3).tolist() == [[1, 3, 6, 9, 12]]
+    assert running(np.array([[1.0, 2]]), 3).tolist() == [[1, 3]]
