@@ -53,6 +53,8 @@ class Statistical:
         with Writer(path, (len(task.rows), task.dataset.horizon, len(levels))) as file:
             for place in range(len(task.rows)):
                 history = whole(known(task, place, task.dataset.window), seasons[0])
+                if not history.size:
+                    continue
                 fits = [season for season in seasons if len(history) >= 2 * season] or [1]
                 made = getattr(models, self.model)(season_length=fits if self.model == "MSTL" else fits[0])
                 if self.model == "MSTL" and fits == [1]:
@@ -93,11 +95,20 @@ def known(task: Task, place: int, width: int | None) -> Array:
 
 
 def whole(history: Array, season: int) -> Array:
-    """Gaps filled with the value a season before, else with the last one, (T,); peers know no gaps."""
-    filled = history.copy()
-    for step in np.flatnonzero(np.isnan(history)).tolist():
-        filled[step] = filled[step - season] if step >= season else filled[step - 1] if step else np.nan
-    return filled[np.isfinite(filled).argmax() :]
+    """From the first value on, gaps filled with the value a season before, else with the last; peers know no gaps.
+
+    Empty when nothing was observed.
+
+    Examples
+    --------
+    >>> whole(np.array([np.nan, 1.0, np.nan, 3.0, np.nan]), 2)
+    array([1., 1., 3., 1.])
+    """
+    seen = np.flatnonzero(np.isfinite(history))
+    filled = history[seen[0] :].copy() if seen.size else history[:0]
+    for step in np.flatnonzero(np.isnan(filled)).tolist():
+        filled[step] = filled[step - season] if step >= season else filled[step - 1]
+    return filled
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def frame(task: Task, places: list[int], width: int | None) -> DataFrame:
     """What was known at these origins, one series each, named by its number."""
     import pandas as pd
 
-    parts = [whole(known(task, place, width), task.season) for place in places]
+    parts = [whole(known(task, place, width), task.season) for place in places]  # a stream long silent has no rows
     return pd.DataFrame(
         {
             "unique_id": np.repeat(places, [len(part) for part in parts]),
