@@ -9,7 +9,9 @@ data are. A file that has no line is run with::
     python -m benchmarks.accuracy --file prices.parquet --horizon 24 --frequency h --season 24,168
 
 With a ``split`` column each stream is forecast once, over its test part; without, the last part of each stream is
-forecast from an origin every season, after one training on what came before.
+forecast from an origin every season, after one training on what came before. There, models that are fitted anew at
+each origin are run from some of the origins, evenly spread (``origins``; ``choice`` says it): AutoETS from 150, MSTL
+from 300, Theta from 1000. Their ``skill`` is against the naive forecasts from the same origins.
 
 The result file is a list with one object per data set, method and cell. Measures are null where they do not apply:
 ``smape, mase, owa, mape, mae, mse, pinball`` (mean over the levels 0.1, 0.5, 0.9), ``coverage80, coverage95, width80,

@@ -43,14 +43,15 @@ def results(dataset: DataSet, folder: Path, scratch: Path, said: Namespace) -> I
     """The boards of a data set, filled."""
     boards = [Board(task_of(dataset, folder, streams=said.streams), leads) for leads in dataset.leads or (None,)]
     measured_by = {*OPPONENTS, "naive2"} if dataset.protocol == "official" else {*OPPONENTS}
+    compared = {}
     for method in METHODS:
         if method in measured_by:
-            (outcomes,) = of_method(method, dataset, folder, scratch, said)
+            compared[method] = list(of_method(method, dataset, folder, scratch, said))
             for board in boards:
-                board.measure_by(outcomes[0])
+                board.measure_by(compared[method][0][0])
     rows: list[list[Row]] = [[] for _ in boards]
     for method in said.methods:
-        for outcomes in of_method(method, dataset, folder, scratch, said):
+        for outcomes in compared.get(method) or of_method(method, dataset, folder, scratch, said):
             for board, found in zip(boards, rows, strict=True):
                 found += board.rows(outcomes)
             for outcome in outcomes:

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.accuracy import measures
+from benchmarks.accuracy.methods import OPPONENTS
 from benchmarks.accuracy.runs import Outcome
 from benchmarks.accuracy.score import Scored, score, skill, worse
 from benchmarks.accuracy.task import Task
@@ -39,8 +40,7 @@ class Board:
         self.task = task
         self.leads = leads
         self.name = task.dataset.name + (f"_{leads}" if leads else "")
-        self._opponents: dict[str, Scored] = {}
-        self._naive2: Scored | None = None
+        self._compared: dict[str, Scored] = {}
 
     def measure_by(self, outcome: Outcome) -> None:
         """Score one of those that others are compared with.
@@ -52,11 +52,7 @@ class Board:
         """
         if outcome.path is None:
             raise ValueError(f"{self.name}, {outcome.request.method}: {outcome.skipped}")
-        found = score(self.task, [outcome.path], self.leads)
-        if outcome.request.method == "naive2":
-            self._naive2 = found
-        else:
-            self._opponents[outcome.request.method] = found
+        self._compared[outcome.request.method] = score(self.task, [outcome.path], self.leads)
 
     def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
         """One method with all its seeds: the mean over single runs and, where there are several, their median."""
@@ -64,7 +60,8 @@ class Board:
         skipped = [one for one in outcomes if one.path is None]
         if skipped:
             return [self._row(request.method, outcomes, {}, {}) | {"skipped": skipped[0].skipped}]
-        singles = [score(self.task, [one.path], self.leads) for one in outcomes if one.path is not None]
+        known = self._compared.get(request.method)
+        singles = [known or score(self.task, [one.path], self.leads) for one in outcomes if one.path is not None]
         told = [self._measured(one) for one in singles]
         mean = {name: float(np.mean([one[name] for one in told])) for name in MEASURES}
         found = [self._row(request.method, outcomes[:1], mean, self._also(singles[0]))]
@@ -77,10 +74,11 @@ class Board:
         return found
 
     def _measured(self, own: Scored) -> dict[str, float]:
-        by = self._naive2
+        by = self._compared.get("naive2")
+        opponents = [one for name, one in self._compared.items() if name in OPPONENTS]
         found = {
             **own.measures,
-            "skill": skill(self.task, own, list(self._opponents.values())),
+            "skill": skill(own, opponents),
             "owa": NAN,
         }
         if by is not None:
@@ -90,13 +88,12 @@ class Board:
         return {name: found[name] for name in MEASURES}
 
     def _also(self, own: Scored) -> Row:
-        climatology = self._opponents.get("climatology28")
+        climatology = self._compared.get("climatology28")
         return {
             "leads": own.buckets,
             "missing": own.missing,
             "streams": int(np.isfinite(own.streams).sum()),
-            "origins": len(self.task.rows),
-            "worse_than_climatology": worse(own, climatology) if climatology else None,
+            "worse_than_climatology": worse(self.task, own, climatology) if climatology else None,
         }
 
     def _row(self, method: str, outcomes: Sequence[Outcome], found: Mapping[str, float], also: Row) -> Row:
@@ -112,6 +109,7 @@ class Board:
             "forecast_seconds_per_1000": sum(_number(cost.get("forecast_seconds_per_1000")) for cost in costs),
             "peak_memory_mb": max(_number(cost.get("peak_memory_mb")) for cost in costs),
             "choice": costs[0].get("choice"),
+            "origins": costs[0].get("origins", len(self.task.rows)),
             **also,
         }
         return row

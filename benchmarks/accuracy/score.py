@@ -36,6 +36,9 @@ class Scored:
         The measures that are told per bucket of leads, by the name of the bucket.
     streams
         float64 (R,), mean absolute error of each series; NaN where nothing was forecast.
+    errors
+        float64 (N,), what skill compares, of each forecast: the MASE in competitions, whose streams differ in size,
+        else the sum of absolute errors. NaN where nothing was forecast.
     missing
         Part of the targets that are known and were not forecast.
     """
@@ -43,6 +46,7 @@ class Scored:
     measures: dict[str, float]
     buckets: dict[str, dict[str, float]]
     streams: Array
+    errors: Array
     missing: float
 
 
@@ -58,7 +62,7 @@ def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored
     scale = task.scale() / task.unit
     sums = np.zeros((len(PER_LEAD), horizon))
     single = np.full((len(PER_FORECAST), len(task.rows)), np.nan)
-    absolute = np.full(len(task.rows), np.nan)
+    absolute, sizes = np.full((2, len(task.rows)), np.nan)
     known = 0
     for which, found in chunks(paths):
         rows = task.rows[which]
@@ -89,6 +93,7 @@ def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored
             measures.msis(truth, low95, high95, scale[rows]),
         )
         absolute[which] = measures.mean(error, -1)
+        sizes[which] = absolute[which] * np.isfinite(error).sum(-1)
     official = task.dataset.protocol == "official"
     relative = dict(zip(PER_FORECAST, measures.mean(single, 1).tolist(), strict=True))
     if not official:
@@ -98,6 +103,7 @@ def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored
     return Scored(
         measures=means(sums) | relative,
         buckets=in_buckets(sums),
+        errors=single[PER_FORECAST.index("mase")] if official else sizes,
         streams=np.array([measures.mean(absolute[task.rows == row]) for row in range(len(task.unit))]),
         missing=1 - float(sums[0].sum()) / max(known, 1),
     )
@@ -132,13 +138,15 @@ def in_buckets(sums: Array) -> dict[str, dict[str, float]]:
     return found
 
 
-def skill(task: Task, own: Scored, opponents: Sequence[Scored]) -> float:
-    """1 − error over that of the better opponent: MASE in competitions, whose streams differ in size; MAE elsewhere."""
-    name = "mase" if task.dataset.protocol == "official" else "mae"
-    best = min((one.measures[name] for one in opponents), default=float("nan"))
-    return 1 - own.measures[name] / best if best > 0 else float("nan")
+def skill(own: Scored, opponents: Sequence[Scored]) -> float:
+    """1 − error over that of the better opponent, where both made a forecast."""
+    there = np.isfinite(own.errors) & np.all([np.isfinite(one.errors) for one in opponents], axis=0)
+    best = min((float(one.errors[there].sum()) for one in opponents), default=float("nan"))
+    return 1 - float(own.errors[there].sum()) / best if best > 0 else float("nan")
 
 
-def worse(own: Scored, other: Scored, slack: float = 0.01) -> int:
-    """How many streams have an error more than this part above the other's."""
-    return int((own.streams > (1 + slack) * other.streams).sum())
+def worse(task: Task, own: Scored, other: Scored, slack: float = 0.01) -> int:
+    """How many streams have an error more than this part above the other's, where both made a forecast."""
+    there = np.isfinite(own.errors) & np.isfinite(other.errors)
+    mine, others = (np.bincount(task.rows[there], one.errors[there]) for one in (own, other))
+    return int((mine > (1 + slack) * others).sum())

@@ -13,7 +13,7 @@ from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.datasets import DATASETS, Borders, DataSet, chosen
 from benchmarks.accuracy.quantiles import Writer, chunks
 from benchmarks.accuracy.results import merge
-from benchmarks.accuracy.score import score
+from benchmarks.accuracy.score import score, skill
 from benchmarks.accuracy.task import Task, group_of, task_of
 
 REQUIRED = (
@@ -88,6 +88,22 @@ def test_knowing_the_future_scores_nothing_and_a_step_late_does(tmp_path: Path, 
     assert right.measures["mse"] == pytest.approx(0, abs=1e-5)
     assert (right.missing, late.missing) == (0, 0)
     assert late.measures["mae"] > 0.1
+
+
+def test_skill_compares_where_both_made_a_forecast(tmp_path: Path) -> None:
+    """A method that is run from a sample of the origins is measured against naive from these, not from all."""
+    a_table((9,)).to_parquet(tmp_path / "made.parquet")
+    task = task_of(a_set("rolling", scored=72, every=24), tmp_path)
+    shape = (len(task.rows), task.dataset.horizon, len(task.group.levels))
+    truth = task.truth(slice(None))[..., None].repeat(shape[2], -1)
+    with Writer(tmp_path / "all.npy", shape) as file:
+        file.put(range(3), truth + np.array([2.0, 2.0, 8.0])[:, None, None])
+    with Writer(tmp_path / "two.npy", shape) as file:
+        file.put([0, 1], truth[:2] + 1)
+    everywhere, sometimes = (score(task, [tmp_path / f"{name}.npy"]) for name in ("all", "two"))
+
+    assert skill(sometimes, [everywhere]) == pytest.approx(0.5, abs=1e-5)
+    assert sometimes.missing == pytest.approx(1 / 3)
 
 
 def test_the_official_forecast_begins_where_the_training_part_ends(tmp_path: Path) -> None:
