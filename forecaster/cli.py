@@ -173,6 +173,13 @@ def _train(own: ArgumentParser, environment: Environment) -> None:
     _config_option(own, environment)
 
 
+def _tune(own: ArgumentParser, environment: Environment) -> None:
+    own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
+    own.add_argument("--budget", default="20m", metavar="TIME", help="what the search may take (default: %(default)s)")
+    own.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where its files go (default: here)")
+    _config_option(own, environment)
+
+
 def _models(own: ArgumentParser, environment: Environment) -> None:
     actions = own.add_subparsers(dest="action", required=True, metavar="list|promote|rollback")
     for action, summary in (
@@ -307,6 +314,16 @@ COMMANDS = (
         "forecast. It goes into service only if it beats both.",
         examples=("forecaster train household", "forecaster train household --config home.yaml"),
         arguments=_train,
+    ),
+    Command(
+        name="tune",
+        section="models",
+        summary="search for network settings that forecast better",
+        about="Try other cells, sizes, dropout and lookback on the stored history, within a time limit. The newest\n"
+        "part of the history is put away; settings that are better there too are written to tune-GROUP.yaml,\n"
+        "and all trials to tune-GROUP.json. Nothing in service changes.",
+        examples=("forecaster tune household --budget 20m", "forecaster tune household --budget 2h --out tuning"),
+        arguments=_tune,
     ),
     Command(
         name="models",
