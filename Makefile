@@ -43,6 +43,7 @@ bench-load: venv  ## messages per second, latency, memory against a real mosquit
 bench-accuracy: venv  ## errors and intervals beside others; DATA=folder of Parquet files
 	$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),data) --seeds $(or $(SEEDS),5) \
 		--json benchmarks/results/accuracy.json
+	$(BIN)/python -m benchmarks.accuracy.table benchmarks/results/accuracy.json
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build

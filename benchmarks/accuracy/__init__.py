@@ -10,8 +10,8 @@ data are. A file that has no line is run with::
 
 With a ``split`` column each stream is forecast once, over its test part; without, the last part of each stream is
 forecast from an origin every season, after one training on what came before. There, models that are fitted anew at
-each origin are run from some of the origins, evenly spread (``origins``; ``choice`` says it): AutoETS from 150, MSTL
-from 300, Theta from 1000. Their ``skill`` is against the naive forecasts from the same origins.
+each origin are run from some of the origins, evenly spread (``origins``; ``choice`` says it): AutoETS from 100, MSTL
+from 200, Theta from 1000. Their ``skill`` is against the naive forecasts from the same origins.
 
 The result file is a list with one object per data set, method and cell. Measures are null where they do not apply:
 ``smape, mase, owa, mape, mae, mse, pinball`` (mean over the levels 0.1, 0.5, 0.9), ``coverage80, coverage95, width80,
@@ -19,4 +19,6 @@ msis, skill`` (1 − error over that of the better of seasonal naive and climato
 ``forecast_seconds_per_1000`` (CPU, one thread), ``peak_memory_mb``; ``leads`` has them per bucket of leads, ``choice``
 says the hyper-parameters and how they came to be, ``per_seed`` the single networks. ``ours`` is the mean over seeds of
 one network; ``ours_ensemble`` forecasts with the median over the seeds' quantiles.
+
+``python -m benchmarks.accuracy.table FILE`` prints the table of the README from a result file.
 """

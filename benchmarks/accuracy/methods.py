@@ -188,9 +188,9 @@ METHODS: dict[str, Method] = {
     "persistence": Naive(naive.last),
     "naive2": naive2,
     "ours": ours,
-    "AutoETS": Statistical("AutoETS", 150),
+    "AutoETS": Statistical("AutoETS", 100),
     "DynamicOptimizedTheta": Statistical("DynamicOptimizedTheta", 1000),
-    "MSTL": Statistical("MSTL", 300),
+    "MSTL": Statistical("MSTL", 200),
     "NeuralForecastGRU": neural,
 }
 """By the name that the command line and the results give them. The naive ones first: others are measured by them."""

@@ -133,15 +133,20 @@ class Board:
             table.add_row(f"{row['method']}{cell}{seeds}", *map(_short, numbers))
         table.add_section()
         for who, values in {**dataset.known, "to reach": dataset.reach}.items():
-            if here := self._at_these_leads(values):
+            if here := at_leads(values, self.leads):
                 style = "bold" if who == "to reach" else "dim"
                 table.add_row(who, *(_short(here.get(name, NAN)) for name in shown), style=style)
         return table
 
-    def _at_these_leads(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Known numbers; those of a name with ``@`` are for so many leads only."""
-        split = {tuple(name.partition("@")[::2]): value for name, value in values.items()}
-        return {name: value for (name, at), value in split.items() if not at or at == str(self.leads)}
+
+def at_leads(values: Mapping[str, float], leads: int | None) -> dict[str, float]:
+    """Numbers of a line of the benchmark; those of a name with ``@`` are for so many leads only.
+
+    >>> at_leads({"mae": 1.0, "mse@1": 2.0, "mse@24": 3.0}, 24)
+    {'mae': 1.0, 'mse': 3.0}
+    """
+    split = {tuple(name.partition("@")[::2]): value for name, value in values.items()}
+    return {name: value for (name, at), value in split.items() if not at or at == str(leads)}
 
 
 def _number(value: object) -> float:
