@@ -1,12 +1,18 @@
 """Intervals that mean what they say: each stream corrects the quantiles it publishes by what has come true.
 
-Two corrections per stream and bucket of leads, both of constant size and cost:
+Three corrections per stream, all of constant size and cost:
 
-- a **scale**: recent errors in units of the predicted range, against those of the long run. When a stream turns
-  restless the ranges widen within seasons, when it calms they narrow. Differences within the noise change nothing.
-- an **offset per level**: after each target the quantile of level q moves up by ``q`` steps when the target came
-  above it and down by ``1 - q`` when below. In the long run a fraction q of the targets lies below it, whatever the
-  forecast does (online pinball descent). The median is left alone: it is what was fitted, or chosen, for its error.
+- a **width per bucket of leads**: after each target all ranges become wider when it came outside more of them than it
+  should have, narrower when inside. One number that all levels teach together is right soon.
+- an **offset per bucket and level**: after each target the quantile of level q moves up by ``q`` steps when the target
+  came above it and down by ``1 - q`` when below. In the long run a fraction q of the targets lies below it, whatever
+  the forecast does (online pinball descent). The median is left alone: it is what was fitted, or chosen, for its error.
+- a **scale** for a stream that turns restless for good: errors one step ahead over the last season or so, in units of
+  the predicted range, against those of the long run. It widens all ranges, and only when the ratio is out of all
+  proportion to how that ratio has wandered before.
+
+The steps are small. Errors come in bursts, and a quantile that runs after them is late each time, and wide; the longer
+the lead, the more consecutive errors are alike, and the smaller the steps.
 
 References
 ----------
@@ -17,32 +23,45 @@ Angelopoulos, Candès & Tibshirani (2023), "Conformal PID control for time serie
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array
 
-FAST, SLOW = 1 / 16, 1 / 500
-"""Weight of the newest error in the recent and in the long-run scale."""
+FIRST, LAST = 50, 300
+"""Targets, times the root of the lead, among which a new one counts when it moves the width: at the beginning and while
+the scale is moved; in the long run. An offset moves as in the long run from the beginning."""
 
-NOISE = 0.25
-"""Logarithm of the ratio of the two scales below which it is noise; twice the deviation of the recent one."""
+FARTHEST = -0.8, 5.0
+"""Ends of an offset, inwards and outwards, in units of the range on its side: where no target ever comes outside, the
+range stays above 0 and finds back."""
 
-FIRST_STEP, RESTLESS_STEP, LAST_STEP = 0.1, 0.05, 0.016
-"""Size of the first corrections of a quantile, of those while the scale is moved, and of later ones, in units of the
-predicted range on its side of the median."""
+WIDTHS = 1 / 8, 8.0
+"""Smallest and largest width."""
 
 LEAST_SIDE = 0.1
 """Part of the whole range that each side of the median counts as at least."""
 
+SEASON, LONG = (16, 96), 20
+"""The recent scale looks back a season, exponentially, if it is of so many steps; the long-run scale so many times as
+far."""
+
 YOUNG = 100
 """Targets over which the first scales are plain means."""
 
-SPIKE = 6.0
+LIMIT, DEVIATIONS = 0.25, 3.0
+"""Logarithm of the ratio of the two scales up to which nothing is done: this, or so many of its own deviations."""
+
+WANDERING, WORTH, SLOWER = 0.02, 50, 5
+"""Mean square of that logarithm before it is known; targets that this guess is worth; and how many times as far back as
+the long-run scale the mean looks later."""
+
+SPIKE = 4.0
 """Errors above this many times those of the long run count as this: one spike is no restlessness."""
 
-WIDEST = 8.0
+WIDEST = 3.0
 """Largest scale: beyond it the forecast is lost, and another should be published."""
 
 
@@ -55,18 +74,27 @@ class Calibration:
         Increasing, (Q,), 0.5 among them.
     bucket_of
         Bucket of each lead, (H,).
+    season
+        Steps after which errors are like each other again; 1 when there is no season.
     """
 
-    def __init__(self, levels: tuple[float, ...], bucket_of: Array) -> None:
+    def __init__(self, levels: tuple[float, ...], bucket_of: Array, season: int) -> None:
         self._levels = np.array(levels)
         self._median = levels.index(0.5)
+        self._gain, self._gain_of_width = gains(levels)
+        self._outward = np.sign(self._levels - 0.5)
         self._bucket_of = bucket_of
+        self._fast = 1 / np.clip(season, *SEASON)
+        self._slow = self._fast / LONG
         buckets = int(bucket_of.max()) + 1
+        lead = [float(np.flatnonzero(bucket_of == bucket).mean()) + 1 for bucket in range(buckets)]
+        self._alike = np.sqrt(lead)  # (K,)
         self._table = Table(
             {
                 "offset": Column((buckets, len(levels)), np.float64, 0.0),
-                "fast": Column((buckets,), np.float64, np.nan),
-                "slow": Column((buckets,), np.float64, np.nan),
+                "width": Column((buckets,), np.float64, 1.0),
+                "scale": Column((), np.float64, 1.0),
+                "errors": Column((3,), np.float64, np.nan),  # recent, of the long run; mean square of their log ratio
                 "matured": Column((buckets,), np.int64, 0),
             }
         )
@@ -77,13 +105,16 @@ class Calibration:
 
     def apply(self, slots: Array, quantiles: Array) -> Array:
         """Corrected quantiles (B, H, Q), still increasing along Q; the median stays where it is."""
-        scale = self._scale(slots)[:, self._bucket_of, None]  # (B, H, 1)
+        width = self._table["width"][slots] * self._table["scale"][slots, None]  # (B, K)
+        width = width[:, self._bucket_of, None]  # (B, H, 1)
         offset = self._table["offset"][slots][:, self._bucket_of]  # (B, H, Q)
         middle = self._median
         median = quantiles[..., middle, None]
-        moved = median + scale * (quantiles - median + offset * self._reach(quantiles))
-        moved[..., middle:] = np.maximum.accumulate(moved[..., middle:], axis=-1)
-        moved[..., middle::-1] = np.minimum.accumulate(moved[..., middle::-1], axis=-1)
+        moved = median + width * (quantiles - median + offset * self._reach(quantiles))
+        for level in range(middle + 1, len(self._levels)):
+            np.maximum(moved[..., level], moved[..., level - 1], out=moved[..., level])
+        for level in range(middle - 1, -1, -1):
+            np.minimum(moved[..., level], moved[..., level + 1], out=moved[..., level])
         return moved
 
     def _reach(self, quantiles: Array) -> Array:
@@ -95,41 +126,50 @@ class Calibration:
         sides = np.maximum(low, least)[..., None], np.maximum(high, least)[..., None]
         return np.where(np.arange(len(self._levels)) < middle, *sides)
 
-    def learn(self, slots: Array, bucket: int, raw: Array, said: Array, truth: Array) -> None:
+    def learn(self, slots: Array, raw: Array, said: Array, truth: Array) -> None:
         """A target has come, of which ``raw`` was the forecast and ``said`` the corrected one.
 
         Parameters
         ----------
-        slots, bucket
-            Streams (B,), and the bucket of the lead.
+        slots
+            Streams (B,).
         raw, said
-            (B, Q). Rows with a value that is not finite teach nothing.
+            What had been said in each bucket, (B, K, Q), as float32 keeps it. What is not finite teaches nothing.
         truth
             (B,).
         """
-        good = np.isfinite(raw.sum(-1) + said.sum(-1) + truth)
-        slots, raw, said, truth = slots[good], raw[good], said[good], truth[good]
         table = self._table
-        matured = table["matured"][slots, bucket]
-        calm = np.abs(np.log(self._scale(slots)[:, bucket])) < NOISE
-        step = np.maximum(np.where(calm, LAST_STEP, RESTLESS_STEP), FIRST_STEP / np.sqrt(1 + matured / 8))[:, None]
-        missed = (self._levels - (truth[:, None] <= said)) * (np.arange(len(self._levels)) != self._median)
-        table["offset"][slots, bucket] += step * missed
-        error = np.abs(truth - raw[:, self._median]) / spread(raw)
-        error = np.fmin(error, SPIKE * np.maximum(table["slow"][slots, bucket], 0.1))
-        for name, weight in (("fast", np.full(len(slots), FAST)), ("slow", np.where(calm, SLOW, 0.0))):
-            known = table[name][slots, bucket]
-            weight = np.maximum(weight, np.where(matured < YOUNG, 1 / (1 + matured), 0.0))
-            table[name][slots, bucket] = np.where(np.isnan(known), error, known + weight * (error - known))
-        table["matured"][slots, bucket] = matured + 1
+        good = np.isfinite(raw.sum(-1) + said.sum(-1) + truth[:, None])  # (B, K)
+        matured, calm = table["matured"][slots], table["scale"][slots] == 1.0
+        among = np.where(calm[:, None], np.minimum(FIRST + matured, LAST), FIRST) * self._alike  # (B, K)
+        steady = np.where(calm[:, None], LAST, FIRST) * self._alike
+        near = truth[:, None, None].astype(np.float32)
+        missed = self._outward * (self._levels - (near <= said))  # (B, K, Q), positive outside
+        missed = np.where(good[..., None] & (near != said), missed, 0.0)  # at a bound: no miss
+        offset = self._outward * table["offset"][slots] + self._gain / steady[..., None] * missed
+        table["offset"][slots] = self._outward * np.clip(offset, *FARTHEST)
+        grown = np.exp(self._gain_of_width / among * missed.sum(-1))
+        table["width"][slots] = np.clip(table["width"][slots] * grown, *WIDTHS)
+        table["matured"][slots] = matured + good
+        error = np.abs(truth - raw[:, 0, self._median]) / spread(raw[:, 0])
+        self._rescale(slots[good[:, 0]], error[good[:, 0]], matured[good[:, 0], 0], calm[good[:, 0]])
 
-    def _scale(self, slots: Array) -> Array:
-        """How much wider than in the long run, (B, K)."""
-        fast, slow = self._table["fast"][slots], self._table["slow"][slots]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.log(fast / slow)
-        real = ratio * np.clip(np.abs(ratio) / NOISE - 1.0, 0.0, 1.0)
-        return np.where(np.isfinite(ratio), np.clip(np.exp(real), 1 / WIDEST, WIDEST), 1.0)
+    def _rescale(self, slots: Array, error: Array, matured: Array, calm: Array) -> None:
+        """Compare the newest errors one step ahead, in units of the range (B,), with those before."""
+        errors = self._table["errors"]
+        recent, usual, wandering = errors[slots].T
+        error = np.fmin(error, SPIKE * np.maximum(usual, 0.1))
+        first = matured == 0
+        young = np.where(matured < YOUNG, 1 / (1 + matured), 0.0)
+        recent = np.where(first, error, recent + np.maximum(self._fast, young) * (error - recent))
+        usual = np.where(first, error, usual + np.maximum(np.where(calm, self._slow, 0.0), young) * (error - usual))
+        ratio = np.log(np.maximum(recent, 1e-300) / np.maximum(usual, 1e-300))
+        wandering = np.where(first, WANDERING, wandering)
+        limit = np.maximum(LIMIT, DEVIATIONS * np.sqrt(wandering))
+        weight = np.where(calm, np.maximum(self._slow / SLOWER, 1 / (WORTH + 1 + matured)), 0.0)
+        wandering = wandering + weight * (np.minimum(ratio**2, 9 * wandering) - wandering)
+        errors[slots] = np.stack([recent, usual, wandering], axis=-1)
+        self._table["scale"][slots] = np.where(ratio > limit, np.minimum(np.exp(ratio), WIDEST), 1.0)
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
@@ -138,6 +178,36 @@ class Calibration:
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
         self._table.restore(state)
+
+
+def gains(levels: tuple[float, ...]) -> tuple[Array, float]:
+    """How far one miss should move a quantile, in units of the range on its side, and the logarithm of the width.
+
+    Were there no other target, and the errors normal: one over the density at that quantile, and one over the slope of
+    all misses together. With steps of that over the number of targets stochastic approximation is as quick as can be.
+
+    Returns
+    -------
+    Array, float
+        (Q,), 0 for the median; 0 where there is no other level.
+
+    References
+    ----------
+    Robbins & Monro (1951), "A stochastic approximation method", Annals of Mathematical Statistics 22(3).
+
+    Examples
+    --------
+    >>> of_level, of_width = gains((0.1, 0.5, 0.9))
+    >>> of_level.round(2), round(of_width, 2)
+    (array([4.45, 0.  , 4.45]), 2.22)
+    """
+    bell = NormalDist()
+    places = np.array([bell.inv_cdf(level) for level in levels])
+    density = np.array([bell.pdf(place) for place in places])
+    end = np.where(places > 0, places[-1], -places[0])
+    slope = float((density * np.abs(places)).sum())
+    there = np.array(levels) != 0.5
+    return np.where(there, 1 / np.where(there, density * end, 1.0), 0.0), 1 / slope if slope else 0.0
 
 
 def spread(quantiles: Array) -> Array:

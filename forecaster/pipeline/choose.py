@@ -1,8 +1,13 @@
-"""Never worse than naive: which forecast a stream publishes, for each bucket of leads, by what has come true.
+"""Never worse than naive: how far a stream trusts the network, for each bucket of leads, by what has come true.
 
-The candidates are the network, the better of the naive forecasts, and their mean. All are made and scored for every
-step, published or not, so a network that has lost can win back. A change of choice needs a clear lead (hysteresis), or
-two equals would take turns.
+The candidates are the better of the naive forecasts, the network, and three mixtures of the two. All are made and
+scored for every step, published or not, so a network that has lost can win back. What is published is the mean of the
+candidates, those with small errors counting exponentially more: it takes the side of the winner where there is one, and
+does not take turns where there is none.
+
+References
+----------
+Vovk (1990), "Aggregating strategies", COLT; Cesa-Bianchi & Lugosi (2006), "Prediction, learning, and games".
 """
 
 from __future__ import annotations
@@ -14,20 +19,24 @@ import numpy as np
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array
 
-NETWORK, BLEND, NAIVE = range(3)
+TRUSTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+"""Part of the network in each candidate."""
 
-MEMORY = 1 / 300
-"""Weight of the newest error in the rolling ones."""
+MEMORY = 300
+"""Targets over which the rolling errors look back, exponentially."""
 
-MARGIN = 0.02
-"""Part by which another candidate must be better to be chosen."""
+SHARPNESS = 200.0
+"""With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
+
+ALONE = 0.02
+"""A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
 
 
 class Choice:
-    """Rolling errors of the candidates and the choice of S streams for K buckets of leads.
+    """Rolling errors of the candidates of S streams for K buckets of leads.
 
     Parameters
     ----------
@@ -38,14 +47,12 @@ class Choice:
     """
 
     def __init__(self, buckets: int, naives: int) -> None:
-        self._naives = naives
         self._table = Table(
             {
                 "naive_error": Column((buckets, naives), np.float64, 0.0),
-                "error": Column((buckets, 3), np.float64, 0.0),  # network, blend, better naive
+                "error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
                 "naive_targets": Column((buckets,), np.int64, 0),
                 "targets": Column((buckets,), np.int64, 0),  # with a network
-                "chosen": Column((buckets,), np.int8, NETWORK),
             }
         )
 
@@ -57,36 +64,42 @@ class Choice:
         """Index of the naive forecast with the smallest rolling error, (B, K); the first before any has come true."""
         return self._table["naive_error"][slots].argmin(-1)
 
-    def chosen(self, slots: Array) -> Array:
-        """NETWORK, BLEND or NAIVE, (B, K)."""
-        return self._table["chosen"][slots]
+    def trust(self, slots: Array) -> Array:
+        """Part of the network in what is published, the rest is the better naive forecast; (B, K) in [0, 1]."""
+        error, targets = self._table["error"][slots], self._table["targets"][slots]
+        least = error.min(-1, keepdims=True)
+        behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
+        weight = np.exp(-SHARPNESS * np.minimum(1.0, targets / MEMORY)[..., None] * behind)
+        part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
+        part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
+        return np.where(targets < ENOUGH, 1.0, part)
 
-    def learn(self, slots: Array, bucket: int, network: Array, naives: Array, truth: Array) -> None:
+    def learn(self, slots: Array, network: Array, naives: Array, truth: Array) -> None:
         """A target has come.
 
         Parameters
         ----------
-        slots, bucket
-            Streams (B,), and the bucket of the lead.
+        slots
+            Streams (B,).
         network, naives
-            Medians that had been forecast: (B,), NaN where there was no network, and (B, M).
+            Medians that had been forecast in each bucket: (B, K), NaN where there was no network, and (B, K, M).
         truth
             (B,).
         """
-        table = self._table
-        good = np.isfinite(naives.sum(-1) + truth)
-        slots, network, naives, truth = slots[good], network[good], naives[good], truth[good]
-        best = naives[np.arange(len(slots)), self.best_naive(slots)[:, bucket]]
-        roll(table["naive_error"], table["naive_targets"], slots, bucket, np.abs(truth[:, None] - naives))
-        known = np.isfinite(network)
-        slots, network, best, truth = slots[known], network[known], best[known], truth[known]
-        candidates = np.stack([network, (network + best) / 2, best], axis=-1)  # (B, 3)
-        roll(table["error"], table["targets"], slots, bucket, np.abs(truth[:, None] - candidates))
-        error = table["error"][slots, bucket]
-        chosen = table["chosen"][slots, bucket].astype(np.int64)
-        now = error[np.arange(len(slots)), chosen]
-        change = (error.min(-1) < (1 - MARGIN) * now) & (table["targets"][slots, bucket] >= ENOUGH)
-        table["chosen"][slots, bucket] = np.where(change, error.argmin(-1), chosen)
+        came = truth[:, None, None]
+        best = np.take_along_axis(naives, self.best_naive(slots)[..., None], -1)  # (B, K, 1)
+        candidates = best + TRUSTS * (network[..., None] - best)  # (B, K, 5)
+        self._roll("naive_error", "naive_targets", slots, np.abs(came - naives))
+        self._roll("error", "targets", slots, np.abs(came - candidates))
+
+    def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:
+        """Move rolling errors towards the newest ones (B, K, C), as a plain mean at first; NaN teaches nothing."""
+        good = np.isfinite(newest.sum(-1))  # (B, K)
+        count = self._table[targets][slots] + good
+        weight = np.maximum(1 / MEMORY, 1 / np.maximum(count, 1))
+        old = self._table[errors][slots]
+        self._table[errors][slots] = np.where(good[..., None], old + weight[..., None] * (newest - old), old)
+        self._table[targets][slots] = count
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
@@ -95,12 +108,3 @@ class Choice:
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
         self._table.restore(state)
-
-
-def roll(errors: Array, targets: Array, slots: Array, bucket: int, newest: Array) -> None:
-    """Move rolling errors (S, K, C) towards the newest ones (B, C), as a plain mean at first; count the targets."""
-    count = targets[slots, bucket] + 1
-    weight = np.maximum(MEMORY, 1 / count)[:, None]
-    old = errors[slots, bucket]
-    errors[slots, bucket] = old + weight * (newest - old)
-    targets[slots, bucket] = count

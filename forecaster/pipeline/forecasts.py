@@ -1,4 +1,4 @@
-"""Making the forecasts of a group: network or naive, whichever has come true better, corrected by what came true.
+"""Making the forecasts of a group: network, naive or a mixture, as they have come true, corrected by what came true.
 
 ::
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.pipeline.calibrate import Calibration
-from forecaster.pipeline.choose import BLEND, NAIVE, NETWORK, Choice
+from forecaster.pipeline.choose import Choice
 from forecaster.pipeline.shadow import Shadow
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import reached
@@ -61,7 +61,7 @@ class Forecasts:
         self._network: Predictor | None = None
         buckets = reached(settings.horizon)
         self._bucket_of = np.repeat(np.arange(len(buckets)), [last - first + 1 for first, last in buckets])
-        self._calibration = Calibration(settings.levels, self._bucket_of)
+        self._calibration = Calibration(settings.levels, self._bucket_of, min(settings.seasons, default=1))
         self._choice = Choice(len(buckets), len(self._naives))
         followed = tuple((first + last) // 2 for first, last in buckets)
         self._shadow = Shadow(followed, len(settings.levels), len(self._naives))
@@ -111,25 +111,24 @@ class Forecasts:
             hidden = self._hidden["hidden"]
             hidden[slots], ours = self._network.step(hidden[slots], inputs)
         best = self._choice.best_naive(slots)  # (B, K)
-        chosen = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.chosen(slots), NAIVE)
+        trust = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.trust(slots), 0.0)  # (B, K)
         rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
         naive = naives[best[:, self._bucket_of], rows, leads]  # (B, H, Q)
-        trust = np.array([1.0, 0.5, 0.0])[chosen][:, self._bucket_of, None]  # (B, H, 1)
-        raw = np.where(trust > 0, trust * ours + (1 - trust) * naive, naive)
+        part = trust[:, self._bucket_of, None]  # (B, H, 1)
+        raw = np.where(part == 0, naive, np.where(part == 1, ours, naive + part * (ours - naive)))
         said = self._calibration.apply(slots, raw)
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
         self._shadow.issue(slots, index, ours[..., self._median], medians, raw, said)
-        sources = np.where(chosen == NETWORK, 0, 1 + 2 * best + (chosen == BLEND)).astype(np.int8)
+        sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
         return Made(said, naive[..., self._median], sources)
 
     def mature(self, slots: Array, index: int, truth: Array) -> None:
         """The values (B,) of step ``index`` have come: learn from what had been said for it."""
-        for bucket in range(int(self._bucket_of[-1]) + 1):
-            network, naives, raw, said = self._shadow.said(slots, index, bucket)
-            self._calibration.learn(slots, bucket, raw, said, truth)
-            self._choice.learn(slots, bucket, network, naives, truth)
+        network, naives, raw, said = self._shadow.said(slots, index)
+        self._calibration.learn(slots, raw, said, truth)
+        self._choice.learn(slots, network, naives, truth)
 
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""

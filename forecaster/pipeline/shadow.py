@@ -1,17 +1,35 @@
 """What every candidate had said, published or not, kept until its target comes.
 
 Full forecasts are kept once, as published (:mod:`forecaster.pipeline.verify`). To correct and to choose it is enough
-to follow one lead of each bucket, so the memory of a stream stays small: for lead r the last r forecasts.
+to follow one lead of each bucket, so the memory of a stream stays small: for lead r the last r forecasts, in a ring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array
+
+
+class Said(NamedTuple):
+    """What had been said for a step, NaN where nothing.
+
+    Attributes
+    ----------
+    network, naives
+        Medians of the candidates, (B, K), NaN without a network, and (B, K, M).
+    raw, corrected
+        Quantiles chosen, and as published after correction, (B, K, Q).
+    """
+
+    network: Array
+    naives: Array
+    raw: Array
+    corrected: Array
 
 
 class Shadow:
@@ -26,51 +44,37 @@ class Shadow:
     """
 
     def __init__(self, leads: tuple[int, ...], levels: int, naives: int) -> None:
-        self._leads = leads
-        columns = {f"origin{k}": Column((lead,), np.int64, np.iinfo(np.int64).min) for k, lead in enumerate(leads)}
-        columns |= {f"network{k}": Column((lead,), np.float32, np.nan) for k, lead in enumerate(leads)}
-        columns |= {f"raw{k}": Column((lead, levels), np.float32, np.nan) for k, lead in enumerate(leads)}
-        columns |= {f"said{k}": Column((lead, levels), np.float32, np.nan) for k, lead in enumerate(leads)}
-        columns |= {f"naive{k}": Column((lead, naives), np.float32, np.nan) for k, lead in enumerate(leads)}
-        self._table = Table(columns)
+        self._leads = np.array(leads)
+        self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
+        self._parts = np.cumsum([1, naives, levels])
+        cells, kept = int(self._leads.sum()), 1 + naives + 2 * levels
+        self._table = Table(
+            {
+                "origin": Column((cells,), np.int64, np.iinfo(np.int64).min),
+                "said": Column((cells, kept), np.float32, np.nan),
+            }
+        )
 
     def add(self) -> int:
         """Slot of a new stream."""
         return self._table.add()
 
-    def issue(self, slots: Array, index: int, network: Array, naives: Array, raw: Array, said: Array) -> None:
-        """Remember forecasts made at the end of step ``index``.
+    def issue(self, slots: Array, index: int, network: Array, naives: Array, raw: Array, corrected: Array) -> None:
+        """Remember forecasts made at the end of step ``index``: those of :class:`Said`, at all leads instead of K."""
+        cells = (slots[:, None], self._rings + index % self._leads)
+        some = self._leads - 1
+        said = (network[:, some, None], naives[:, some], raw[:, some], corrected[:, some])
+        self._table["origin"][cells] = index
+        self._table["said"][cells] = np.concatenate(said, axis=-1)
 
-        Parameters
-        ----------
-        network, naives
-            Medians of the candidates, (B, H), NaN without a network, and (B, H, M).
-        raw, said
-            Quantiles chosen, and as published after correction, (B, H, Q).
-        """
-        for k, lead in enumerate(self._leads):
-            at = index % lead
-            self._table[f"origin{k}"][slots, at] = index
-            for name, found in (("network", network), ("naive", naives), ("raw", raw), ("said", said)):
-                self._table[f"{name}{k}"][slots, at] = found[:, lead - 1]
-
-    def said(self, slots: Array, index: int, bucket: int) -> tuple[Array, Array, Array, Array]:
-        """What had been said for step ``index``, NaN if nothing.
-
-        Returns
-        -------
-        network, naives, raw, said
-            Medians (B,) and (B, M), and quantiles (B, Q) and (B, Q); see :meth:`issue`.
-        """
-        origin = index - self._leads[bucket]
-        at = origin % self._leads[bucket]
-        there = self._table[f"origin{bucket}"][slots, at] == origin
-        network, naives, raw, said = (
-            self._table[f"{name}{bucket}"][slots, at].astype(np.float64) for name in ("network", "naive", "raw", "said")
-        )
-        for found in (network, naives, raw, said):
-            found[~there] = np.nan
-        return network, naives, raw, said
+    def said(self, slots: Array, index: int) -> Said:
+        """What had been said for step ``index``."""
+        origins = index - self._leads
+        cells = (slots[:, None], self._rings + index % self._leads)  # a lead before, the ring was here too
+        said = self._table["said"][cells].astype(np.float64)
+        said[self._table["origin"][cells] != origins] = np.nan
+        network, naives, raw, corrected = np.split(said, self._parts, axis=-1)
+        return Said(network[..., 0], naives, raw, corrected)
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
