@@ -250,26 +250,13 @@ def in_words(choice: Choice) -> str:
 def told(found: Tuned, group: Group) -> RenderableType:
     """All trials, the winner in bold, and the verdict."""
     table = Table(box=box.SIMPLE_HEAD, title=f"tuning {group.name}", title_style="dim", title_justify="left")
-    for title in (
-        "round",
-        "cell",
-        "layers",
-        "hidden",
-        "dropout",
-        "lookback",
-        "error / naive",
-        "updates",
-        "seconds",
-        "",
-    ):
-        table.add_column(title, justify="left" if title in ("cell", "") else "right")
+    for title in ("round", "settings", "of naive", "s", ""):
+        table.add_column(title, justify="left" if title in ("settings", "") else "right")
     for one in found.trials:
-        network = one.choice.network
-        shape = (network.cell, str(network.layers), str(network.hidden), f"{network.dropout:g}")
         error = f"{one.error:.4f}" if math.isfinite(one.error) else "failed"
         marks = {"now": one.choice == present(group), "best": one.choice == found.winner and one.round == 2}
         table.add_row(
-            *(str(one.round), *shape, str(one.choice.lookback), error, str(one.updates), f"{one.seconds:.0f}"),
+            *(str(one.round), in_words(one.choice), error, f"{one.seconds:.0f}"),
             ", ".join(name for name, here in marks.items() if here),
             style="bold" if marks["best"] else "",
         )

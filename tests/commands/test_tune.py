@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -15,12 +16,13 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as some
+from rich.console import Console
 
 from forecaster import config
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.cli import main
 from forecaster.commands.search import Choice, Trial, best, choices, present, search
-from forecaster.commands.tune import Tuned, patch_of, plain, tune
+from forecaster.commands.tune import Tuned, patch_of, plain, told, tune
 from forecaster.errors import TrainingFailed
 from forecaster.ports import Columns, History
 from forecaster.records import Series
@@ -241,3 +243,20 @@ def test_a_budget_must_be_a_duration(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     assert main(["tune", "household", "--config", str(path), "--budget", "20"]) == 65
     assert "--budget: found '20'; expected a duration such as 90s" in capsys.readouterr().err
+
+
+def test_the_table_shows_what_was_tried_in_eighty_columns() -> None:
+    """Which settings are in use, which won, and what failed."""
+    with Path(os.devnull).open("w") as nowhere:
+        console = Console(width=80, highlight=False, record=True, file=nowhere)
+        console.print(told(tuned(-0.02), HOME))
+
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert [line for line in lines if line and "─" not in line] == [
+        "tuning household",
+        "round settings of naive s",
+        "2 gru 1 × 8, dropout 0, lookback 48 0.9000 1 now",
+        "2 gru 1 × 32, dropout 0, lookback 48 failed 1",
+        "better: 2.0 % less error than the present settings on the last 30 steps, which",
+        "the search did not see",
+    ]
