@@ -20,6 +20,11 @@ PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
 
 
+ALIKE = 8
+"""Seasons of differences until each counts in full: those of neighbours in time are much alike, and one season of them
+may be worth no more than one."""
+
+
 class SeasonalNaive:
     """As it was at the same local time one season ago, as uncertain as that has been in the window.
 
@@ -87,7 +92,7 @@ class Climatology:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
         sample = same_phases(inputs, self._naive.season)  # (B, H, K)
         known = np.isfinite(sample).sum(-1, keepdims=True)  # (B, H, 1)
-        forecast = quantiles(sample, self._levels)
+        forecast = predictive(sample, self._levels)
         few = (known < PRIOR).any((1, 2))
         if few.any():
             rows = replace(inputs, values=inputs.values[few], future=inputs.future[few])
@@ -139,10 +144,38 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
 
     last = last_observed(target)[:, None]
     readings = np.isfinite(target).sum(-1, keepdims=True)
-    guess = np.where(readings > 1, np.fmax.reduce(np.abs(target - last), -1, keepdims=True), np.abs(last))
+    seen = np.fmax.reduce(np.abs(target - last), -1, keepdims=True)  # the farthest of few readings is not the farthest
+    guess = np.maximum(seen * (1 + PRIOR / np.maximum(readings, 1)), np.abs(last) * 0.5 ** (readings - 1.0))
     bell = np.array([NormalDist().inv_cdf(level) for level in levels])
     wide = np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
-    return (count * observed + PRIOR * wide) / (count + PRIOR)
+    worth = count * np.minimum(1.0, count / (ALIKE * season)) if season > 1 else count
+    return (worth * observed + PRIOR * wide) / (worth + PRIOR)
+
+
+def predictive(sample: Array, levels: Sequence[float]) -> Array:
+    """Quantiles between which the next value of a sample lies as often as they say, (..., K) to (..., Q).
+
+    The k-th smallest of n stands at level k / (n + 1), not at (k - 1) / (n - 1): of few values the outermost are not
+    the ends. Beyond them the distance between the last two is added for each halving of the level, an exponential tail.
+    NaN is left out; NaN when nothing is there.
+
+    References
+    ----------
+    Hyndman & Fan (1996), "Sample quantiles in statistical packages", The American Statistician 50(4), definition 6.
+
+    Examples
+    --------
+    >>> predictive(np.array([3.0, np.nan, 1.0, 2.0]), [0.1, 0.5, 0.75])
+    array([-0.32192809,  2.        ,  3.        ])
+    """
+    ordered = np.sort(sample, axis=-1)  # NaN last
+    last = np.maximum(np.isfinite(ordered).sum(-1, keepdims=True) - 1, 0)
+    under, over = np.asarray(levels) * (last + 2), (1 - np.asarray(levels)) * (last + 2)  # (..., Q)
+    place = np.where(under < 1, np.log2(under), np.where(over < 1, last - np.log2(over), under - 1))
+    below = np.clip(np.floor(place).astype(np.intp), 0, np.maximum(last - 1, 0))
+    low = np.take_along_axis(ordered, below, -1)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, last), -1)
+    return low + (place - below) * (high - low)
 
 
 def climatology(inputs: Inputs, season: int, levels: Sequence[float]) -> Array:

@@ -32,7 +32,7 @@ from forecaster.records import Array
 
 FIRST, LAST = 50, 300
 """Targets, times the root of the lead, among which a new one counts when it moves the width: at the beginning and while
-the scale is moved; in the long run. An offset moves as in the long run from the beginning."""
+a stream is restless; in the long run. For the offsets it is the long run from the beginning."""
 
 FARTHEST = -0.8, 5.0
 """Ends of an offset, inwards and outwards, in units of the range on its side: where no target ever comes outside, the
@@ -95,7 +95,8 @@ class Calibration:
                 "width": Column((buckets,), np.float64, 1.0),
                 "scale": Column((), np.float64, 1.0),
                 "errors": Column((3,), np.float64, np.nan),  # recent, of the long run; mean square of their log ratio
-                "matured": Column((buckets,), np.int64, 0),
+                "since": Column((buckets,), np.int64, 0),  # targets since the beginning, or since it was restless
+                "matured": Column((), np.int64, 0),  # targets one step ahead
             }
         )
 
@@ -140,22 +141,23 @@ class Calibration:
         """
         table = self._table
         good = np.isfinite(raw.sum(-1) + said.sum(-1) + truth[:, None])  # (B, K)
-        matured, calm = table["matured"][slots], table["scale"][slots] == 1.0
-        among = np.where(calm[:, None], np.minimum(FIRST + matured, LAST), FIRST) * self._alike  # (B, K)
-        steady = np.where(calm[:, None], LAST, FIRST) * self._alike
+        calm = table["scale"][slots, None] == 1.0
+        since = np.where(calm, table["since"][slots], 0)
+        among = np.minimum(FIRST + since, LAST) * self._alike  # (B, K)
         near = truth[:, None, None].astype(np.float32)
         missed = self._outward * (self._levels - (near <= said))  # (B, K, Q), positive outside
         missed = np.where(good[..., None] & (near != said), missed, 0.0)  # at a bound: no miss
-        offset = self._outward * table["offset"][slots] + self._gain / steady[..., None] * missed
+        offset = self._outward * table["offset"][slots] + self._gain / (LAST * self._alike)[:, None] * missed
         table["offset"][slots] = self._outward * np.clip(offset, *FARTHEST)
         grown = np.exp(self._gain_of_width / among * missed.sum(-1))
         table["width"][slots] = np.clip(table["width"][slots] * grown, *WIDTHS)
-        table["matured"][slots] = matured + good
-        error = np.abs(truth - raw[:, 0, self._median]) / spread(raw[:, 0])
-        self._rescale(slots[good[:, 0]], error[good[:, 0]], matured[good[:, 0], 0], calm[good[:, 0]])
+        table["since"][slots] = since + good
+        ahead, first = good[:, 0], raw[:, 0]  # one step ahead
+        self._rescale(slots[ahead], (np.abs(truth - first[:, self._median]) / spread(first))[ahead])
 
-    def _rescale(self, slots: Array, error: Array, matured: Array, calm: Array) -> None:
+    def _rescale(self, slots: Array, error: Array) -> None:
         """Compare the newest errors one step ahead, in units of the range (B,), with those before."""
+        matured, calm = self._table["matured"][slots], self._table["scale"][slots] == 1.0
         errors = self._table["errors"]
         recent, usual, wandering = errors[slots].T
         error = np.fmin(error, SPIKE * np.maximum(usual, 0.1))
@@ -170,6 +172,7 @@ class Calibration:
         wandering = wandering + weight * (np.minimum(ratio**2, 9 * wandering) - wandering)
         errors[slots] = np.stack([recent, usual, wandering], axis=-1)
         self._table["scale"][slots] = np.where(ratio > limit, np.minimum(np.exp(ratio), WIDEST), 1.0)
+        self._table["matured"][slots] = matured + 1
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""

@@ -28,7 +28,7 @@ MEMORY = 300
 SHARPNESS = 200.0
 """With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
 
-ALONE = 0.02
+ALONE = 0.05
 """A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
 ENOUGH = 24

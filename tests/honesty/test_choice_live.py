@@ -1,0 +1,46 @@
+"""Whatever a network says, what is published is not worse than naive for long."""
+
+from __future__ import annotations
+
+import numpy as np
+from streams import Made, live
+
+from forecaster.records import Array
+
+
+def carried(windows: Array) -> tuple[Array, Array]:
+    """Right for a series of which 0.95 is carried from hour to hour about 10, with innovations of 1."""
+    part = 0.95 ** np.arange(1, 4)
+    spread = np.sqrt(np.cumsum(0.95 ** (2 * np.arange(3))))
+    return 10 + (windows[:, -1:] - 10) * part, np.broadcast_to(spread, (len(windows), 3))
+
+
+def signal(random: np.random.Generator, steps: int, streams: int) -> Array:
+    values = np.zeros((steps, streams))
+    for step in range(1, steps):
+        values[step] = 0.95 * values[step - 1] + random.normal(size=streams)
+    return 10 + values
+
+
+def test_noise_turns_a_stream_to_naive_and_a_signal_back() -> None:
+    """The network's model is right, then the stream becomes white noise of the same size, then it is right again."""
+    random, streams = np.random.default_rng(0), 3
+    white = 10 + 3 * random.normal(size=(600, streams))
+    told = live(
+        np.concatenate([signal(random, 400, streams), white, signal(random, 600, streams)]), network=Made(carried)
+    )
+
+    assert told.sources(390, 400) == {"0001"}
+    assert "0001" not in told.sources(700, 1000)
+    errors = np.abs(told.truth[901:1000] - told.quantiles[900:999, :, 0, 2])
+    assert errors.mean() < 1.1 * np.abs(told.truth[901:1000] - 10).mean()  # nobody can know more of it than its mean
+    assert told.sources(1590, 1600) == {"0001"}
+
+
+def test_a_network_that_is_lost_hardly_harms() -> None:
+    """One far off from the beginning: from the third day on the naive forecast is published."""
+    random = np.random.default_rng(1)
+    lost = Made(lambda windows: (np.full((len(windows), 3), 1000.0), np.ones((len(windows), 3))))
+    told = live(10 + random.normal(size=(120, 3)), network=lost)
+    assert told.sources(48, 120) <= {"climatology", "seasonal_naive"}
+    assert (np.abs(told.quantiles[72:, ..., 2] - 10) < 3).all()
