@@ -25,6 +25,9 @@ Method = Callable[[Task, Path, Report], Cost]
 BATCH = 256
 """Forecasts made at a time."""
 
+ETS_LONGEST = 24
+"""Longest season of statsforecast's AutoETS."""
+
 NO_COVARIATES = "run without covariates, so the same as on the data set that has none"
 
 FITTED_ANEW: tuple[Protocol, ...] = ("official", "rolling")
@@ -81,6 +84,8 @@ class Statistical:
         how = "defaults of statsforecast, fitted at each origin" + (
             f" to the last {task.dataset.window} steps" if task.dataset.window else ""
         )
+        if self.model == "AutoETS" and seasons[0] > ETS_LONGEST:
+            how += f"; without a season, as statsforecast's has none above {ETS_LONGEST}"
         if len(places) < len(task.rows):
             how += f"; a sample of {len(places)} of {len(task.rows)} origins, evenly spread"
         return {

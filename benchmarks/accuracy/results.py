@@ -59,7 +59,7 @@ class Board:
         request = outcomes[0].request
         skipped = [one for one in outcomes if one.path is None]
         if skipped:
-            return [self._row(request.method, outcomes, {}, {}) | {"skipped": skipped[0].skipped}]
+            return [self._row(request.method, outcomes, {}, {}) | {"skipped": skipped[0].skipped, "origins": 0}]
         known = self._compared.get(request.method)
         singles = [known or score(self.task, [one.path], self.leads) for one in outcomes if one.path is not None]
         told = [self._measured(one) for one in singles]
