@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 from servers import Mosquitto, require_mosquitto
 
+from forecaster.adapters.resources import ONE_THREAD
+
+os.environ.update(ONE_THREAD)  # as the command line does before torch is imported; two threads wait for each other
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
 

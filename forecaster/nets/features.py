@@ -156,10 +156,10 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
         for season in shape.smoothed:
             part = parts(series, season, shift, shape.lookback, len(origins))
             smooth.append(undo(part.ahead(leads, origins[asked, None], asked, shift)))
-            drifted = undo(part.levels[..., -1:] + part.drift * season)
-            shown += [soft(scaled(undo(part.levels))), soft(scaled(drifted)), filled(part.trust)]
+            heights = np.concatenate([0 * part.level, part.slope * season, part.drift * season], axis=-1)
+            shown += [soft(scaled(undo(part.level + heights))), filled(part.trust)]
             if season == shape.season:
-                shown.append(soft(scaled(trailing(undo(part.adjusted), shape.recent, len(origins)))))
+                shown.append(soft(scaled(undo(part.adjusted[..., -shape.recent :]))))
 
     flat = np.stack([last, np.where(readings > 0, location, np.nan)], axis=-1)[:, asked, None]  # (B, T', 1, 2)
     flat = np.repeat(flat, shape.horizon, axis=2)
@@ -249,7 +249,7 @@ def names(shape: Shape) -> tuple[str, ...]:
         f"{kind} of {season}{how}"
         for how in ("", " in logarithms")
         for season in shape.smoothed
-        for kind in ("quick level", "slow level", "drift")
+        for kind in ("smoothed", "theta", "drift")
     ]
     return (*seasonal, *smooth, "last", "level")
 
@@ -309,9 +309,9 @@ def covariate(
 
 
 def soft(value: Array) -> Array:
-    """A root beyond ±1, so an outlier does not shout; a gap is 0, and told by its mask."""
+    """A logarithm, so an outlier does not shout; a gap is 0, and told by its mask."""
     whole = filled(value)
-    return whole / np.sqrt(1 + np.abs(whole))
+    return np.copysign(np.log1p(np.abs(whole)), whole)
 
 
 def spread_over(rows: Array, batch: int) -> Array:

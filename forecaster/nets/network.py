@@ -12,7 +12,7 @@ All leads come out in one pass. Without the gate a network this small loses to t
 (:func:`forecaster.nets.features.spread`) it wins by half as much.
 
 Shape letters: **B** batch, **T** steps, **H** horizon, **I** inputs, **J** lead features, **K** candidates,
-**Q** levels, **N** hidden size, **D** width of a lead.
+**Q** levels, **N** hidden size, **D** width of a lead, **R** rank.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from forecaster.nets.features import Features, Strip, Usual, extract, names
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
 
-LEAD = 16
-"""D, width of the vector that describes one lead."""
+LEAD, RANK = 16, 3
+"""D, width of the vector that describes one lead, and R, how many different ways of growing with the lead there are."""
 
 
 class View(NamedTuple):
@@ -73,8 +73,11 @@ class Network(nn.Module):
         self.register_buffer("spread", torch.from_numpy(usual.spread))
         inputs, leads, candidates = widths(shape)
         self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout)
-        self.memory = nn.Linear(shape.hidden, shape.horizon * LEAD)
+        self.memory = nn.Linear(shape.hidden, RANK * LEAD)
+        self.waves = nn.Parameter(waves(shape.horizon))
+        self.place = nn.Parameter(torch.zeros(shape.horizon, LEAD))
         self.lead = nn.Linear(leads + 2 * candidates, LEAD, bias=False)
+        self.norm = nn.LayerNorm(LEAD)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(LEAD, candidates + len(shape.levels))
         self.middle = shape.levels.index(0.5)
@@ -112,19 +115,24 @@ class Network(nn.Module):
             Scaled, (B, T', H, Q), strictly increasing along Q; and the state after the last origin.
         """
         memory, state = self.recurrent(seen.inputs, state)
-        asked = self.memory(memory[:, every - 1 :: every])
+        asked = self.memory(memory[:, every - 1 :: every]).unflatten(-1, (RANK, LEAD))  # (B, T', R, D)
         present = seen.candidates.isfinite()
         candidates = seen.candidates.nan_to_num(0.0)
-        told = torch.cat(
-            [candidates * torch.rsqrt(1 + candidates.abs()), present, seen.leads], dim=-1
-        )  # (B, T', H, 2 K + J)
-        leads = asked.unflatten(-1, (self.shape.horizon, LEAD)) + self.lead(told)  # (B, T', H, D)
-        out = self.head(self.dropout(torch.tanh(leads)))
+        calm = torch.log1p(candidates.abs()).copysign(candidates)
+        told = torch.cat([calm, present, seen.leads], dim=-1)  # (B, T', H, 2 K + J)
+        leads = torch.einsum("btrd,rh->bthd", asked, self.waves) + self.place + self.lead(told)  # (B, T', H, D)
+        out = self.head(self.dropout(torch.tanh(self.norm(leads))))
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, candidates, present)  # (B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
+
+
+def waves(horizon: int) -> Tensor:
+    """Where the ways of growing with the lead begin: half a cosine, a whole one, … over the horizon, (R, H)."""
+    place = (torch.arange(horizon) + 0.5) / horizon
+    return torch.cos(torch.pi * torch.arange(RANK)[:, None] * place) / RANK**0.5
 
 
 def choose(gate: Tensor, candidates: Tensor, present: Tensor) -> Tensor:
