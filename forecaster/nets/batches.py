@@ -22,7 +22,7 @@ from forecaster.nets.phases import look
 from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
-POOL_BYTES = 200_000_000
+POOL_BYTES = 150_000_000
 STRETCH, PASSES = 192, 3
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
@@ -30,11 +30,11 @@ passed over so often, and others drawn."""
 TOGETHER = 16
 """Streams whose features are computed in one go: few enough to stay in the cache."""
 
-ROWS = 32
+ROWS, EXAMINED = 32, 128
 CHUNK = 24
 CHUNKS = 4
 EVERY = 3
-"""Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast in the loss."""
+"""Rows of a batch and of an exam, origins of a chunk, chunks of a row, and how many origins share one forecast."""
 
 
 class Batch(NamedTuple):
@@ -116,8 +116,7 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
         return
     size = sum(tensor.nbytes for tensor in lesson(strip._replace(values=strip.values[:1]), shape, usual))
     if size * len(strip.values) <= POOL_BYTES:
-        some = (strip.values[first : first + TOGETHER] for first in range(0, len(strip.values), TOGETHER))
-        everything = pool((strip._replace(values=values) for values in some), shape, usual)
+        everything = pool(apart(strip), shape, usual)
         while True:
             yield everything
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
@@ -126,6 +125,12 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     count = max(1, POOL_BYTES * origins * every // (size * length))
     while True:
         yield from [pool(stretches(strip, shape, length, count, random), shape, usual, every)] * PASSES
+
+
+def apart(strip: Strip) -> Iterator[Strip]:
+    """A few streams after the others."""
+    for first in range(0, len(strip.values), TOGETHER):
+        yield strip._replace(values=strip.values[first : first + TOGETHER])
 
 
 def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.random.Generator) -> Iterator[Strip]:
@@ -151,14 +156,15 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     since
         Counted from the first origin of the strip. The streams begin some chunks earlier, to remember something.
     """
-    drawn = random.permutation(len(strip.values))[:ROWS]
+    drawn = random.permutation(len(strip.values))[:EXAMINED]
     first = max(0, since - shape.warmup)
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
     every = EVERY if count >= CHUNK else 1
-    *seen, target, observed = lesson(part, shape, usual, every)
+    shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
-    return Batch(seen=View(*seen), target=target, observed=observed & (step >= since), every=every, fresh=True)
+    observed = shown.observed & (step >= since)
+    return Batch(seen=shown.seen, target=shown.target, observed=observed, every=every, fresh=True)
 
 
 def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecaster.records import Array, Dataset
+from forecaster.records import Dataset
 from forecaster.settings import Group
 
 
@@ -40,18 +40,3 @@ def split(dataset: Dataset, group: Group) -> tuple[int, int]:
     season = group.seasons[0] if group.seasons else 1
     tail = last - max(group.horizon, min((last - first) // 10, LONGEST))
     return tail - max(season, min((tail - first) // 8, LONGEST)), tail
-
-
-ONE_IN, FEW = 5, 20
-"""Of many streams one in so many is held out; with fewer than the second number, all are."""
-
-
-def held_out(dataset: Dataset, tail: int) -> Array:
-    """Which streams show the network nothing of their last part; the others are learned to their end. int64.
-
-    What the network cannot have seen is then the future of these streams. Short histories are too dear to hold back
-    the end of each: on short monthly series this alone is worth 2 % of the error. Streams that are silent in the tail
-    cannot judge.
-    """
-    alive = np.flatnonzero(np.isfinite(dataset.values[:, 0, tail:]).any(-1))
-    return alive[:: ONE_IN if len(alive) >= FEW else 1]

@@ -98,14 +98,14 @@ def ratio(one: Scores, other: Scores) -> float:
 def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     """Whether the challenger goes into service, and one sentence why.
 
-    It must beat (:func:`ratio` below 1) the seasonal naive forecast and, when there is one, the champion.
+    It must beat (:func:`ratio` below 1) both naive forecasts and, when there is one, the champion.
 
     Examples
     --------
     >>> judge({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.4}})
     (True, 'promoted: 23 % less error than seasonal naive')
     """
-    rivals = {"naive": "seasonal naive", "champion": "the champion"}
+    rivals = {"naive": "seasonal naive", "climatology": "climatology", "champion": "the champion"}
     ratios = {said: ratio(scores["challenger"], scores[name]) for name, said in rivals.items() if name in scores}
     if not np.isfinite(list(ratios.values())).all():
         return False, "rejected: there was nothing to compare"

@@ -75,7 +75,7 @@ class Parts:
         (B, T, 1), of the series without its season: where it is; how much it rises per step over the window, and over
         the last season.
     adjusted
-        (B, T, season), the last season at each step, without what was to be expected of it.
+        (B, T, at most season), the newest steps at each, without what earlier seasons let expect of them.
     """
 
     season: int
@@ -122,7 +122,8 @@ def parts(series: Array, season: int, shift: Array, lookback: int, count: int) -
     newest = steps[-count:]
     drift = (mean[:, newest] - look(mean, newest - season)) / season
     level = level_of(value, hoped, seen, trust, slope)
-    shown = trailing(np.where(seen, value, np.nan), season, count) - trust[..., None] * trailing(hoped, season, count)
+    width = min(season, SPAN)
+    shown = trailing(np.where(seen, value, np.nan), width, count) - trust[..., None] * trailing(hoped, width, count)
     return Parts(
         season=season,
         blocks=blocks,

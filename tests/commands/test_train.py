@@ -82,7 +82,7 @@ def test_a_model_is_saved_with_all_that_is_known_about_it() -> None:
         promoted=card.promoted,
         verdict=result.verdict,
     )
-    assert set(card.scores) == {"challenger", "naive"}
+    assert set(card.scores) == {"challenger", "naive", "climatology"}
 
 
 def test_too_little_history_is_no_failure_and_says_what_is_missing() -> None:
@@ -108,7 +108,7 @@ def test_the_champion_is_asked_too_and_old_models_go() -> None:
 
     assert second is not None
     assert third is not None
-    assert set(second.scores) == {"challenger", "naive", "champion"}
+    assert set(second.scores) == {"challenger", "naive", "climatology", "champion"}
     assert len(models.cards("household")) <= 3  # two newest, and the champion
 
 
@@ -122,7 +122,7 @@ def test_a_champion_that_no_longer_fits_need_not_be_beaten(caplog: pytest.LogCap
     card = trained(history, models).card
 
     assert card is not None
-    assert set(card.scores) == {"challenger", "naive"}
+    assert set(card.scores) == {"challenger", "naive", "climatology"}
     assert caplog.messages[0].startswith("training starts without the champion group=household reason=")
 
 
@@ -137,7 +137,7 @@ def test_a_model_of_another_size_is_judged_but_not_started_from() -> None:
     card = trained(history, models, replace(HOME, network=Network(hidden=4))).card
 
     assert card is not None
-    assert set(card.scores) == {"challenger", "naive", "champion"}
+    assert set(card.scores) == {"challenger", "naive", "climatology", "champion"}
 
 
 def test_the_span_of_history_counts_from_its_newest_step() -> None:

@@ -11,7 +11,7 @@ import torch
 from worlds import dataset, homes, hourly_group, serving, trained
 
 from forecaster.nets import batches, fit
-from forecaster.nets.history import enough, held_out, needed, split
+from forecaster.nets.history import enough, needed, split
 from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import shape_of
 from forecaster.ports import Progress
@@ -215,13 +215,3 @@ def test_rows_go_on_chunk_by_chunk() -> None:
     phases = torch.cat(hours).div(2 * torch.pi / 24).round().remainder(24)
     assert [chunk.fresh for chunk in row] == [True, False, False, False]
     assert torch.equal(phases.diff().remainder(24), torch.ones(95))
-
-
-def test_of_many_streams_a_fifth_of_those_alive_is_held_out() -> None:
-    """The others are learned to their end; of few streams all are held out."""
-    group = hourly_group()
-    values = np.ones((25, 100))
-    values[0, 80:] = np.nan
-
-    assert held_out(dataset(values, group), 90).tolist() == [1, 6, 11, 16, 21]
-    assert held_out(dataset(values[:4], group), 90).tolist() == [1, 2, 3]
