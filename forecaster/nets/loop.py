@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools
+from forecaster.nets.batches import CHUNK, ROWS, TOGETHER, Batch, batches, pools
 from forecaster.nets.features import Strip
 from forecaster.nets.loss import pinball_loss
-from forecaster.nets.network import Network
+from forecaster.nets.network import Network, View
 
 RATE = 6e-3
 WEIGHT_DECAY = 1e-2
@@ -22,7 +22,7 @@ CLIP = 1.0
 AVERAGING = 0.99
 """Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
 
-FEWEST, MOST, PASSES = 400, 12_000, 12
+FEWEST, MOST, PASSES = 400, 8_000, 20
 """Updates: at least, at most, and passes over the history in between."""
 
 CHECK, PATIENCE = 20, 100
@@ -106,11 +106,18 @@ def examined(network: Network, exam: Batch | None, updates: int) -> Best:
     if exam is None or not exam.observed.any():
         return Best(-updates, updates, weights)
     network.eval()
+    levels = torch.tensor(network.shape.levels)
+    total = seen = 0.0
     with torch.inference_mode():
-        state = network.recurrent.initial_state(len(exam.target))
-        quantiles, _ = network(exam.seen, state, exam.every)
-        loss = pinball_loss(quantiles, exam.target, exam.observed, torch.tensor(network.shape.levels))
-    return Best(loss.item(), updates, weights)
+        for first in range(0, len(exam.target), TOGETHER):
+            some = slice(first, first + TOGETHER)
+            target, observed = exam.target[some], exam.observed[some]
+            state = network.recurrent.initial_state(len(target))
+            quantiles, _ = network(View(*(tensor[some] for tensor in exam.seen)), state, exam.every)
+            count = observed.sum().item()
+            total += count * pinball_loss(quantiles, target, observed, levels).item()
+            seen += count
+    return Best(total / seen, updates, weights)
 
 
 def plan(strip: Strip) -> int:
