@@ -22,7 +22,7 @@ CLIP = 1.0
 AVERAGING = 0.99
 """Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
 
-FEWEST, MOST, PASSES = 400, 8_000, 20
+FEWEST, MOST, PASSES = 400, 8_000, 12
 """Updates: at least, at most, and passes over the history in between."""
 
 CHECK, PATIENCE = 20, 100
