@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from forecaster.nets.smoothing import DAMPING, SPAN, depth, parts, reach, running
 from forecaster.records import Array
@@ -12,7 +13,7 @@ ORIGINS = slice(None)
 
 
 def ahead(series: Array, season: int, horizon: int) -> Array:
-    """Forecasts (H, 3) of one series at its end: on the quick level, on the slow one, and on that with the drift."""
+    """Forecasts (H, 3) of one series at its end: on the level, as Theta, and with the drift."""
     count = len(series)
     shift = np.zeros(count + horizon, np.int64)
     part = parts(series[None], season, shift, count, 1)
@@ -26,6 +27,28 @@ def test_level_with_a_season_goes_on_as_it_was() -> None:
     found = ahead(np.tile(10 + season, 40), 4, 6)
 
     np.testing.assert_allclose(found, np.tile(10 + season, 2)[:6, None] * np.ones(3), atol=1e-9)
+
+
+def test_theta_rises_by_half_the_slope() -> None:
+    """The classical season of a rising line is found without error, and half of the rise is carried on."""
+    season = np.tile([4.0, -1, 0, -3], 40)
+
+    found = ahead(season + 0.5 * np.arange(160), 4, 8)
+
+    assert found[4:, 1] - found[:4, 1] == pytest.approx(np.full(4, 4 * 0.25), rel=0.01)
+
+
+def test_level_forgets_as_fast_as_the_series_does() -> None:
+    """After a step the level of a calm series is the new one; in noise it is nearly the mean."""
+    random = np.random.default_rng(1)
+    noise = random.normal(10, 1, (50, 200))
+    walks = np.cumsum(random.normal(0, 1, (50, 200)), axis=-1)
+    shift = np.zeros(200, np.int64)
+
+    calm, restless = (parts(series, 4, shift, 200, 1).level[:, 0, 0] for series in (noise, walks))
+
+    assert np.abs(calm - 10).mean() < 0.5
+    assert np.abs(restless - walks[:, -1]).mean() < 0.5
 
 
 def test_noise_has_no_season() -> None:
