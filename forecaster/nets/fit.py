@@ -104,9 +104,9 @@ def train(
         def spent() -> float:
             return (elapsed_s() - began_s) / max(group.training.budget_s - began_s, 1e-9)
 
-        def say(done: float, gone: float, loss: float) -> None:
-            left_s = gone * (group.training.budget_s - began_s) * (1 / max(done, 1e-9) - 1)
-            progress(Progress(fraction=done, loss=loss, seconds_left=left_s, note="training"))
+        def say(gone: float, loss: float) -> None:
+            left_s = (1 - gone) * (group.training.budget_s - began_s)
+            progress(Progress(fraction=min(gone, 1.0), loss=loss, seconds_left=max(left_s, 0.0), note="training"))
 
         updates = fit(
             network,

@@ -22,60 +22,106 @@ CLIP = 1.0
 AVERAGING = 0.99
 """Learning rate at its height, decay of weights, largest gradient norm, memory of the averaged weights."""
 
-FEWEST, MOST, PASSES = 400, 8_000, 12
-"""Updates: at least, at most, and passes over the history in between."""
+FEWEST, PASSES, CYCLES = 400, 4, 5
+"""Updates of the first cycle at least, passes over the history in it, and cycles at most, each twice as long."""
 
-CHECK, PATIENCE = 20, 100
-"""Updates between two exams, and without a better one before it is enough; a hundredth and a quarter of the plan if
-those are more."""
+AGAIN, WORTH = 0.5, 0.01
+"""Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
+
+CHECK, PATIENCE = 20, 0.6
+"""Updates between two exams (a hundredth of the cycle if that is more), and the part of a cycle without a better one
+before it is enough."""
 
 
 def fit(
     network: Network,
     lessons: Iterator[Batch],
-    exam: Batch | None,
+    exam: Batch,
     *,
     spent: Callable[[], float],
-    progress: Callable[[float, float, float], None],
+    progress: Callable[[float, float], None],
     planned: int,
     rate: float,
 ) -> int:
     """Make the pinball loss small; leaves in the network the averaged weights that did best in the exam.
 
-    The learning rate follows what is done of the planned updates or of the time, whichever is further. Without any
-    update the network stays as it is: a mixture of simple forecasts.
+    In cycles, each twice as long as the one before, until one brings little or the time is gone: few data are not
+    learned by heart, and much are learned for long. Without any update the network stays as it is: a mixture of
+    simple forecasts.
 
     Parameters
     ----------
     exam
-        Steps not learned from; None: the last weights are the best.
+        Steps not learned from.
     spent
         Part of the time that is gone.
     progress
-        Told the part that is done, that of the time that is gone, and the loss.
+        Told the part of the time that is gone, and the loss.
     planned, rate
-        Updates, and the highest learning rate.
+        Updates of the first cycle, and its highest learning rate.
 
     Returns
     -------
     int
         Updates made.
+
+    References
+    ----------
+    Loshchilov & Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR.
     """
+    best = examined(network, exam, updates=0)
+    updates = 0
+    for number in range(CYCLES if exam.observed.any() else 1):
+        made = cycle(network, lessons, exam, best, spent=spent, progress=progress, planned=planned << number, rate=rate)
+        updates += made.updates
+        gain = best.loss - made.best.loss
+        if gain > (WORTH * abs(best.loss) if number else 0.0):
+            best = made.best
+        network.load_state_dict(best.weights)
+        if best is not made.best or made.ended:
+            break
+        rate = AGAIN * rate if number == 0 else rate
+    network.eval()
+    return updates
+
+
+class Cycle(NamedTuple):
+    """What a cycle brought: the best so far, the updates made, and whether there can be no other."""
+
+    best: Best
+    updates: int
+    ended: bool
+
+
+def cycle(
+    network: Network,
+    lessons: Iterator[Batch],
+    exam: Batch,
+    best: Best,
+    *,
+    spent: Callable[[], float],
+    progress: Callable[[float, float], None],
+    planned: int,
+    rate: float,
+) -> Cycle:
+    """Train once up and down with the learning rate, which follows the updates or the time, whichever is further."""
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    best = examined(network, exam, updates=0)
-    check, patience = max(CHECK, planned // 100), max(PATIENCE, planned // 4)
-    loss, updates = 0.0, 0
+    check, patience = max(CHECK, planned // 100), max(100, round(PATIENCE * planned))
+    loss, updates, newest, begun = 0.0, 0, 0, 1.0
     state = network.recurrent.initial_state(ROWS)
     for batch in lessons:
         gone = spent()
-        done = max(updates / planned, gone)
+        begun = min(begun, gone)
+        done = max(updates / planned, (gone - begun) / max(1 - begun, 1e-9))
         if done >= 1 or updates % check == 0:
-            best = min(best, examined(cast(Network, average.module), exam, updates), key=lambda known: known.loss)
-            if done >= 1 or updates - best.updates > patience:
+            now = examined(cast(Network, average.module), exam, updates)
+            if updates and now.loss < best.loss:
+                best, newest = now, updates
+            if done >= 1 or updates - newest > patience:
                 break
-            progress(done, gone, loss)
+            progress(gone, loss)
         optimizer.param_groups[0]["lr"] = rate * one_cycle(done)
         state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
         quantiles, state = network.train()(batch.seen, state, batch.every)
@@ -87,24 +133,20 @@ def fit(
         average.update_parameters(network)
         updates += 1
         loss = error.item() if updates == 1 else 0.95 * loss + 0.05 * error.item()
-    network.load_state_dict(best.weights)
-    network.eval()
-    return updates
+    else:
+        return Cycle(best, updates, ended=True)
+    return Cycle(best, updates, ended=gone >= 1)
 
 
 class Best(NamedTuple):
-    """Weights, after how many updates, and their loss in the exam."""
+    """Weights, and their loss in the exam."""
 
     loss: float
-    updates: int
     weights: dict[str, Tensor]
 
 
-def examined(network: Network, exam: Batch | None, updates: int) -> Best:
+def examined(network: Network, exam: Batch, updates: int) -> Best:
     """The loss on steps not learned from; where none of these was observed, the newest is taken for the best."""
-    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    if exam is None or not exam.observed.any():
-        return Best(-updates, updates, weights)
     network.eval()
     levels = torch.tensor(network.shape.levels)
     total = seen = 0.0
@@ -117,13 +159,14 @@ def examined(network: Network, exam: Batch | None, updates: int) -> Best:
             count = observed.sum().item()
             total += count * pinball_loss(quantiles, target, observed, levels).item()
             seen += count
-    return Best(total / seen, updates, weights)
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    return Best(total / seen if seen else -updates, weights)
 
 
 def plan(strip: Strip) -> int:
-    """Updates worth making on this much history, were there no clock."""
+    """Updates of the first cycle for this much history."""
     origins = np.isfinite(strip.values[:, 0]).sum()
-    return int(np.clip(ceil(PASSES * origins / (ROWS * CHUNK)), FEWEST, MOST))
+    return max(FEWEST, ceil(PASSES * origins / (ROWS * CHUNK)))
 
 
 def one_cycle(done: float) -> float:

@@ -134,7 +134,7 @@ def test_ten_twenty_thirty_forty() -> None:
     calendar, shift = np.zeros((10, 0), np.float32), np.zeros(10, np.int64)
     data = Dataset(streams=("tens",), values=tens[None, None], calendar=calendar, shift=shift, roles=("target",))
 
-    predictor = serving(trained(data, group), group)
+    predictor = serving(trained(data, group, updates=3000), group)
 
     state = predictor.initial_state(1)
     said = []
@@ -195,7 +195,7 @@ def test_household_over_years_when_someone_moves_out() -> None:
         shown = values[:, : 1 + covariates]
         past = Dataset(streams=names, values=shown[..., :107], calendar=calendar[:119], shift=shift[:119], roles=roles)
         after = Dataset(streams=names, values=shown, calendar=calendar, shift=shift, roles=roles)
-        network = serving(trained(past, group), group)
+        network = serving(trained(past, group, updates=1200), group)
         return mae_after(network, after, group), mae_after(SeasonalNaive(group), after, group)
 
     def mae_after(predictor: Predictor, data: Dataset, group: Group) -> float:
