@@ -115,7 +115,7 @@ def parts(series: Array, season: int, shift: Array, lookback: int, count: int) -
     recent = steps[-(count + window - 1) :]
     seen = np.isfinite(series[:, recent])
     hoped = faded(look_back(swing, recent - season, season, shift, blocks))
-    trust = believed(hoped, swing[:, recent], window - half, half)[:, -count:]
+    trust = believed(hoped, swing[:, recent], window - half, half, count)
     value, hoped = (np.where(seen, filled(part), 0.0) for part in (series[:, recent], hoped))  # (B, T + window - 1)
 
     slope = rise(value, seen, window, season, count) - trust * rise(hoped, seen, window, season, count)
@@ -136,22 +136,24 @@ def parts(series: Array, season: int, shift: Array, lookback: int, count: int) -
     )
 
 
-def believed(hoped: Array, came: Array, length: int, late: int) -> Array:
-    """Part of what was hoped for that came, over the last steps: a regression, between 0 and 1; (B, N) all.
+def believed(hoped: Array, came: Array, length: int, late: int, count: int) -> Array:
+    """Part of what was hoped for that came, over the last steps: a regression, between 0 and 1; (B, N) to (B, count).
 
     What came is known only ``late`` steps later.
     """
+    known = slice(None, hoped.shape[-1] - late)
+    hoped, came = hoped[:, known], came[:, known]
     there = np.isfinite(hoped + came)
-    both, own = (running(np.where(there, part, 0.0), length) for part in (hoped * came, hoped**2))
-    known = np.maximum(np.arange(hoped.shape[-1]) - late, 0)
-    return np.clip(both[:, known] / np.maximum(own[:, known], TINY), 0.0, 1.0)
+    hoped = np.where(there, hoped, 0.0)
+    both, own = (sums(part, length, count) for part in (hoped * np.where(there, came, 0.0), hoped**2))
+    return np.clip(both / np.maximum(own, TINY), 0.0, 1.0)
 
 
 def rise(values: Array, seen: Array, length: int, season: int, count: int) -> Array:
     """Slope of the line through the last steps, drawn to 0 while they are few; (B, N) twice to (B, count)."""
     time = np.arange(values.shape[-1]) - values.shape[-1] / 2
     products = (seen, seen * time, seen * time**2, values, values * time)
-    n, t, tt, v, tv = (running(part.astype(float), length)[:, -count:] for part in products)
+    n, t, tt, v, tv = (sums(part.astype(float, copy=False), length, count) for part in products)
     n = np.maximum(n, 1)
     few = season**3 / 12 + 1  # as if a season of steps had no slope
     return (tv - t * v / n) / (tt - t * t / n + few)
@@ -172,8 +174,8 @@ def level_of(value: Array, hoped: Array, seen: Array, trust: Array, slope: Array
         np.where(known, (part[:, 1 - count - TRIED :, None] - level[:, :-1]).swapaxes(1, 2), 0.0)
         for part, level in zip((value, hoped), levels, strict=True)
     )
-    sums = (running(part, TRIED)[..., TRIED - 1 :] for part in (known.astype(float), y, h, y * y, h * h, y * h))
-    n, sum_y, sum_h, yy, hh, yh = sums  # (B, L, T)
+    products = (known.astype(float), y, h, y * y, h * h, y * h)
+    n, sum_y, sum_h, yy, hh, yh = (sums(part, TRIED, count) for part in products)  # (B, L, T)
     p, r = trust[:, None], slope[:, None] / 2
     miss = yy + p * p * hh + r * r * n - 2 * (p * yh + r * sum_y - p * r * sum_h)  # of (y - p h - r)², added up
     miss = np.maximum(miss, 0.0) / np.maximum(n, 1)
@@ -182,6 +184,12 @@ def level_of(value: Array, hoped: Array, seen: Array, trust: Array, slope: Array
     level = levels[0][:, -count:] - trust[..., None] * levels[1][:, -count:]
     found: Array = (weight * level).sum(-1) / weight.sum(-1)
     return found
+
+
+def sums(series: Array, length: int, count: int) -> Array:
+    """Sum of the last ``length`` steps at each of the last ``count``; (..., N) to (..., count)."""
+    newest = series[..., series.shape[-1] - length - count + 1 :]
+    return newest.sum(-1, keepdims=True) if count == 1 else running(newest, length)[..., length - 1 :]
 
 
 def running(series: Array, length: int) -> Array:
