@@ -124,3 +124,9 @@ def test_pure_rooms_touch_nothing(path: Path) -> None:
 def test_no_file_outgrows_its_reader(path: Path) -> None:
     """Past 400 lines a file is redrawn, not extended."""
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """They live in folders without packages, where the second of a name would not be found."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names))
