@@ -38,7 +38,8 @@ def run(arguments: Namespace) -> int:
     """Show the demo; 0 when forecasts were published, 1 when none was."""
     homes = max(1, min(arguments.homes, 20))
     with ExitStack() as stack:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as on Ctrl-C
+        for number in (signal.SIGINT, signal.SIGTERM):  # also when a script started this in the background
+            signal.signal(number, signal.default_int_handler)
         directory = arguments.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="forecaster-demo-"))
         data = Path(directory)
         data.mkdir(parents=True, exist_ok=True)

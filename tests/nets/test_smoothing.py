@@ -85,7 +85,30 @@ def test_depth_never_reaches_beyond_the_lookback() -> None:
     assert [depth(24, width) for width in (reach(24), reach(24) + 24, 672)] == [1, 2, 7]
 
 
+@pytest.mark.parametrize(("season", "lookback"), [(4, 90), (12, 120), (24, 672), (168, 680), (7, 100)])
+def test_many_origins_are_told_the_same_as_one(season: int, lookback: int) -> None:
+    """Training asks for many at once, serving for one; to 1e-9, also where the season fills the lookback."""
+    random = np.random.default_rng(2)
+    count, batch = 30, 3
+    series = np.sin(np.arange(lookback + count - 1) * 2 * np.pi / season) + random.normal(
+        0, 0.3, (batch, lookback + count - 1)
+    )
+    series[1, random.random(series.shape[1]) < 0.3] = NAN
+    shift = np.repeat([0, 1], [len(series[0]) // 2, len(series[0]) - len(series[0]) // 2])
+
+    together = parts(series, season, shift, lookback, count)
+
+    for origin in (0, 13, count - 1):
+        window = slice(origin, origin + lookback)
+        alone = parts(series[:, window], season, shift[window], lookback, 1)
+        for name in ("trust", "level", "slope", "drift", "adjusted"):
+            np.testing.assert_allclose(
+                getattr(together, name)[:, origin], getattr(alone, name)[:, 0], atol=1e-9, err_msg=name
+            )
+    assert (together.trust[0] > 0.3).all()
+
+
 def test_running_sum_by_hand() -> None:
     """Of the last three."""
-    assert running(np.array([[1.0, 2, 3, 4, 5]]), 3).tolist() == [[1, 3, 6, 9, 12]]
-    assert running(np.array([[1.0, 2]]), 3).tolist() == [[1, 3]]
+    assert running(np.array([1.0, 2, 3, 4, 5]), 3).tolist() == [1, 3, 6, 9, 12]
+    assert running(np.array([1.0, 2]), 3).tolist() == [1, 3]
