@@ -29,7 +29,7 @@ AGAIN, WORTH = 0.5, 0.01
 """Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
 
 CHECK, PATIENCE = 20, 0.6
-"""Updates between two exams (a hundredth of the cycle if that is more), and the part of a cycle without a better one
+"""Updates between two exams (a fortieth of the cycle if that is more), and the part of a cycle without a better one
 before it is enough."""
 
 
@@ -108,7 +108,7 @@ def cycle(
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    check, patience = max(CHECK, planned // 100), max(100, round(PATIENCE * planned))
+    check, patience = max(CHECK, planned // 40), max(100, round(PATIENCE * planned))
     loss, updates, newest, begun = 0.0, 0, 0, 1.0
     state = network.recurrent.initial_state(ROWS)
     for batch in lessons:

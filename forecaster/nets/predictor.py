@@ -15,7 +15,7 @@ from forecaster.nets.shape import from_json, require
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
-BLOCK = 1024
+BLOCK = 256
 """Streams computed at a time, which bounds memory when all streams of a large group close at once."""
 
 
