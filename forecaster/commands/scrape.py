@@ -42,7 +42,7 @@ class Numbers:
 
     def by(self, name: str, label: str) -> Mapping[str, float]:
         """Value by one label."""
-        return {dict(key)[label]: value for key, value in sorted(self._samples.get(name, {}).items(), key=str)}
+        return dict(sorted((dict(key)[label], value) for key, value in self._samples.get(name, {}).items()))
 
 
 def scrape(url: str, timeout_s: float = 2.0) -> Numbers:
