@@ -23,6 +23,9 @@ from forecaster.ports import Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
+YOUNG = 4
+"""Steps since its first reading, at least, until a stream is forecast by a network; or a season, if that is longer."""
+
 
 class Made(NamedTuple):
     """Forecasts of B streams.
@@ -57,11 +60,14 @@ class Forecasts:
     def __init__(self, settings: Group, naives: Sequence[Predictor]) -> None:
         self._bounds = settings.bounds
         self._median = settings.levels.index(0.5)
+        season = min(settings.seasons, default=1)
+        young = min(max(YOUNG, season), settings.lookback) - 1 if settings.own_past else 0
+        self._grown = settings.lookback - young  # steps of a window in which a grown stream was observed
         self._naives = tuple(naives)
         self._network: Predictor | None = None
         buckets = reached(settings.horizon)
         self._bucket_of = np.repeat(np.arange(len(buckets)), [last - first + 1 for first, last in buckets])
-        self._calibration = Calibration(settings.levels, self._bucket_of, min(settings.seasons, default=1))
+        self._calibration = Calibration(settings.levels, self._bucket_of, season)
         self._choice = Choice(len(buckets), len(self._naives))
         followed = tuple((first + last) // 2 for first, last in buckets)
         self._shadow = Shadow(followed, len(settings.levels), len(self._naives))
@@ -107,9 +113,12 @@ class Forecasts:
         """Advance the hidden states by step ``index``, and forecast from its end."""
         naives = np.stack([one.step(one.initial_state(len(slots)), inputs)[1] for one in self._naives])  # (M, B, H, Q)
         ours = np.full_like(naives[0], np.nan)
+        young = np.zeros(len(slots), bool)
         if self._network is not None:
             hidden = self._hidden["hidden"]
             hidden[slots], ours = self._network.step(hidden[slots], inputs)
+            young = ~np.isfinite(inputs.values[:, 0, : self._grown]).any(-1)
+            ours[young] = np.nan
         best = self._choice.best_naive(slots)  # (B, K)
         trust = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.trust(slots), 0.0)  # (B, K)
         rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
@@ -119,8 +128,9 @@ class Forecasts:
         said = self._calibration.apply(slots, raw)
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
+        taught = np.where(young[:, None, None], np.nan, raw)  # what holds for naive ranges does not for the network's
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
-        self._shadow.issue(slots, index, ours[..., self._median], medians, raw, said)
+        self._shadow.issue(slots, index, ours[..., self._median], medians, taught, said)
         sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
         return Made(said, naive[..., self._median], sources)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from streams import MEDIAN, daily, hourly, live
+from streams import MEDIAN, Made, daily, hourly, live
 
 from forecaster.records import Array
 
@@ -38,3 +38,16 @@ def test_the_first_reading_is_the_first_forecast() -> None:
     assert told.quantiles[0, 0, :, MEDIAN].tolist() == [20.0] * 3
     assert (np.diff(told.quantiles[0, 0], axis=-1) > 0).all()
     assert told.width(0, 1) < 100
+
+
+def test_a_network_is_heard_when_a_season_is_known() -> None:
+    """What it says of a stream just begun is neither published nor held against it later."""
+
+    def silly_while_young(windows: Array) -> tuple[Array, Array]:
+        known = np.isfinite(windows).sum(-1)[:, None] + np.zeros(3)
+        return np.where(known < 24, 1e6, 10.0), np.ones_like(known)
+
+    told = live(noise(np.random.default_rng(0), 80)[:, :5], network=Made(silly_while_young))
+    assert told.quantiles[:23, ..., MEDIAN].max() < 100
+    assert told.sources(0, 23) <= {"seasonal_naive", "climatology"}
+    assert told.sources(23, 40) == {"0001"}
