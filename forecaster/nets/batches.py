@@ -30,11 +30,11 @@ passed over so often, and others drawn."""
 TOGETHER = 16
 """Streams whose features are computed in one go: few enough to stay in the cache."""
 
-ROWS, EXAMINED = 32, 128
-CHUNK = 24
-CHUNKS = 4
-EVERY = 3
-"""Rows of a batch and of an exam, origins of a chunk, chunks of a row, and how many origins share one forecast."""
+ROWS, CHUNK, CHUNKS, EVERY = 32, 24, 4, 3
+"""Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast."""
+
+EXAMINED, FEWEST = 20_000, 64
+"""Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
 
 
 class Batch(NamedTuple):
@@ -156,10 +156,10 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     since
         Counted from the first origin of the strip. The streams begin some chunks earlier, to remember something.
     """
-    drawn = random.permutation(len(strip.values))[:EXAMINED]
     first = max(0, since - shape.warmup)
-    part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
+    drawn = random.permutation(len(strip.values))[: max(FEWEST, EXAMINED // count)]
+    part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
     every = EVERY if count >= CHUNK else 1
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
