@@ -13,7 +13,7 @@ import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -29,7 +29,7 @@ from benchmarks.accuracy.naive import naive2
 from benchmarks.accuracy.task import Task, task_of
 from forecaster.backtest import of_steps
 from forecaster.nets import features, loop, network
-from forecaster.nets.batches import apart, whole
+from forecaster.nets.batches import whole
 from forecaster.nets.features import Strip, extract
 from forecaster.nets.fit import train
 from forecaster.nets.network import view
@@ -84,12 +84,12 @@ def without_calm() -> Iterator[None]:
         yield
 
 
-def changed(thing: object, name: str, value: object) -> Callable[[], object]:
+def changed(thing: object, name: str, value: object) -> Callable[[], AbstractContextManager[object]]:
     """An ingredient that is one name."""
     return lambda: patch.object(thing, name, value)
 
 
-VARIANTS: dict[str, Callable[[], object]] = {
+VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "the network": ExitStack,
     "without memory": without_memory,
     "without levels, Theta and drifts": changed(Shape, "smoothed", ()),
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runs = []
             for seed in range(said.seeds):
                 task = task_of(one, said.data, training={"budget": said.budget, "seed": seed})
-                with variant():  # type: ignore[attr-defined]
+                with variant():
                     runs.append(measured(task))
                 print(f"{one.name} {name} {seed} {runs[-1]}", file=sys.stderr)
             mean = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
@@ -164,7 +164,7 @@ def forecasts(predictor: NetworkPredictor, known: Dataset, group: Group, rows: A
     for first in range(0, len(rows), 16):
         some = rows[first : first + 16]
         begin = max(0, int(cut[some].min()) - REMEMBERED)
-        (part,) = apart(Strip(strip.values[some][..., begin:], strip.calendar[begin:], strip.shift[begin:]))
+        part = Strip(strip.values[some][..., begin:], strip.calendar[begin:], strip.shift[begin:])
         shown = extract(part, net.shape, net.usual)
         with torch.inference_mode():
             scaled, _ = net(view(shown), net.recurrent.initial_state(len(some)))

@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         try:
             response = self._answer()
-        except Exception:
+        except Exception:  # a bug in one page: it is logged and answered, and the service goes on
             log.exception("page failed path=%s", self.path)
             self._send(BROKEN)
             raise  # ends this connection, and no other
