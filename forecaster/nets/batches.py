@@ -22,7 +22,7 @@ from forecaster.nets.phases import look
 from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
-POOL_BYTES = 150_000_000
+POOL_BYTES = 100_000_000
 STRETCH, PASSES = 192, 3
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
@@ -94,10 +94,11 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
 
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
     """Everything there is to learn from strips of one stream each; one by one, so that little else is in memory."""
-    parts = [lesson(strip, shape, usual, every) for strip in strips]
-    *seen, target, observed = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    parts = [list(lesson(strip, shape, usual, every)) for strip in strips]
+    joined = [torch.cat([part.pop() for part in parts]) for _ in range(len(parts[0]))]  # each let go once copied
+    observed, target, *seen = joined
     useful = observed.any(-1).nonzero().numpy()
-    return Pool(seen=View(*seen), target=target, observed=observed, useful=useful, every=every)
+    return Pool(seen=View(*reversed(seen)), target=target, observed=observed, useful=useful, every=every)
 
 
 def lesson(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> tuple[Tensor, ...]:
@@ -114,23 +115,30 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     """Pools for ever: all there is, made once, if it fits in memory; else ever new draws of stretches."""
     if not len(strip.values):
         return
-    size = sum(tensor.nbytes for tensor in lesson(strip._replace(values=strip.values[:1]), shape, usual))
-    if size * len(strip.values) <= POOL_BYTES:
+    origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
+    size = sum(tensor.nbytes for tensor in lesson(one_origin(strip, shape), shape, usual))
+    if size * origins * len(strip.values) <= POOL_BYTES:
         everything = pool(apart(strip), shape, usual)
         while True:
             yield everything
-    origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
     length = min(origins, STRETCH)
     every = EVERY if length >= CHUNK else 1
-    count = max(1, POOL_BYTES * origins * every // (size * length))
+    count = max(1, POOL_BYTES * every // (size * length))
     while True:
         yield from [pool(stretches(strip, shape, length, count, random), shape, usual, every)] * PASSES
 
 
+def one_origin(strip: Strip, shape: Shape) -> Strip:
+    """The first origin of the first stream."""
+    steps = slice(shape.lookback + shape.horizon)
+    return Strip(strip.values[:1, :, steps], strip.calendar[steps], strip.shift[steps])
+
+
 def apart(strip: Strip) -> Iterator[Strip]:
-    """A few streams after the others."""
-    for first in range(0, len(strip.values), TOGETHER):
-        yield strip._replace(values=strip.values[first : first + TOGETHER])
+    """A few streams after the others, fewer if they are long."""
+    few = max(1, min(TOGETHER, TOGETHER * STRETCH // strip.values.shape[-1]))
+    for first in range(0, len(strip.values), few):
+        yield strip._replace(values=strip.values[first : first + few])
 
 
 def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.random.Generator) -> Iterator[Strip]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from forecaster.nets.batches import CHUNK, ROWS, TOGETHER, Batch, batches, pools
+from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools
 from forecaster.nets.features import Strip
 from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network, View
@@ -31,6 +31,10 @@ AGAIN, WORTH = 0.5, 0.01
 CHECK, PATIENCE = 20, 0.6
 """Updates between two exams (a fortieth of the cycle if that is more), and the part of a cycle without a better one
 before it is enough."""
+
+
+AT_ONCE = 50_000
+"""Leads forecast at once in an exam; more would need much memory, and be no faster."""
 
 
 def fit(
@@ -151,8 +155,9 @@ def examined(network: Network, exam: Batch, updates: int) -> Best:
     levels = torch.tensor(network.shape.levels)
     total = seen = 0.0
     with torch.inference_mode():
-        for first in range(0, len(exam.target), TOGETHER):
-            some = slice(first, first + TOGETHER)
+        few = max(1, AT_ONCE // exam.target[0].numel())
+        for first in range(0, len(exam.target), few):
+            some = slice(first, first + few)
             target, observed = exam.target[some], exam.observed[some]
             state = network.recurrent.initial_state(len(target))
             quantiles, _ = network(View(*(tensor[some] for tensor in exam.seen)), state, exam.every)
@@ -185,6 +190,7 @@ def endless(strip: Strip, network: Network, random: np.random.Generator) -> Iter
         if not len(pool.useful):
             return
         yield from batches(pool, random)
+        del pool  # before the next is made
 
 
 def averaged(mean: Tensor, newest: Tensor, count: Tensor | int) -> Tensor:
