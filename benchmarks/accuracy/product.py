@@ -19,7 +19,7 @@ from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
 from forecaster.nets.baseline import naives
 from forecaster.nets.fit import Trained, train
-from forecaster.nets.predictor import NetworkPredictor
+from forecaster.nets.predictor import NetworkPredictor, judged
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset
 from forecaster.ports import Progress
@@ -36,9 +36,10 @@ being calibrated, and the window is full."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What a training cost and found."""
+    """What a training cost and found: the network to serve, and the one that was judged, with its weights."""
 
     model: NetworkPredictor
+    judged: NetworkPredictor
     weights: dict[str, Array]
     seconds: float
     note: dict[str, object]
@@ -137,14 +138,16 @@ def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: R
         elapsed_s=lambda: time.process_time() - began_s,
         progress=lambda step: report(told(step)),
         version=VERSION,
-        champion=before.model if before else None,
+        champion=before.judged if before else None,
         warm_weights=before.weights if before else None,
     )
     if found is None:
         raise Skip("too little history to train on")
+    weights = judged(found.weights)
     return Fitted(
         model=NetworkPredictor.from_weights(found.weights, found.shape, group, VERSION),
-        weights=found.weights,
+        judged=NetworkPredictor.from_weights(weights, found.shape, group, VERSION),
+        weights=weights,
         seconds=time.process_time() - began_s,
         note=note(found),
     )
@@ -174,7 +177,7 @@ def note(found: Trained) -> dict[str, object]:
         "promoted": found.promoted,
         "verdict": found.verdict,
         "held_out": found.scores,
-        "parameters": sum(array.size for array in found.weights.values()),
+        "parameters": sum(array.size for array in judged(found.weights).values()),
     }
 
 

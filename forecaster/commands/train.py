@@ -160,17 +160,18 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
 
 
 def in_service(group: Group, models: ModelRegistry) -> tuple[Predictor | None, Mapping[str, Array] | None]:
-    """The champion to be beaten, and its weights to start from when it is of the shape asked for.
+    """The champion to be beaten, as it was judged, and its weights to start from when it is of the shape asked for.
 
     Neither when there is none, or when it is broken or was made for other settings: then the new one need not beat it.
     """
-    from forecaster.nets.predictor import NetworkPredictor
+    from forecaster.nets.predictor import NetworkPredictor, judged
 
     try:
         version = models.champion(group.name)
         if version is None:
             return None, None
-        weights, card = models.load(group.name, version)
+        packed, card = models.load(group.name, version)
+        weights = judged(packed)
         champion = NetworkPredictor.from_weights(weights, card.shape, group, version)
     except ModelError as error:
         log.warning("training starts without the champion group=%s reason=%s", group.name, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import torch
@@ -13,14 +14,18 @@ from forecaster.nets.batches import examination, whole
 from forecaster.nets.features import Usual
 from forecaster.nets.history import enough, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
-from forecaster.nets.loop import RATE, endless, fit, plan
+from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
-from forecaster.nets.predictor import NetworkPredictor, load, misfits
+from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
 from forecaster.nets.score import judge, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
+
+FIRST, LAST = 2 / 3, 0.5
+"""Part of the time until the network is judged, the rest is for learning on from all there is; and the updates of that,
+as a part of those before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,8 @@ class Trained:
     Attributes
     ----------
     weights
-        Arrays by name.
+        Arrays by name: of the network to be served, and of the one that was judged; see
+        :func:`forecaster.nets.predictor.packed`.
     shape
         Plain JSON values from which the network is built again.
     scores
@@ -60,7 +66,9 @@ def train(
     champion: Predictor | None = None,
     warm_weights: Mapping[str, Array] | None = None,
 ) -> Trained | None:
-    """Fit on all but the tail, score on the tail, judge.
+    """Fit on all but the tail, score on the tail, judge; what passes learns on from all there is.
+
+    Without that the newest fifth of the history would not be learned from.
 
     Repeatable bit for bit on one machine by the seed, as long as the time budget does not cut it short.
 
@@ -90,49 +98,78 @@ def train(
         return None
     shape = shape_of(group, dataset.calendar.shape[-1])
     since, until = split(dataset, group)
+    began_s, random = elapsed_s(), np.random.default_rng(group.training.seed)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(group.training.seed)
         network = Network(shape, usual(dataset.values[..., :since]))
         warm = warm_weights is not None and not misfits(network, warm_weights)
         if warm_weights is not None and warm:
             load(network, warm_weights)
-        began_s, random = elapsed_s(), np.random.default_rng(group.training.seed)
-        lessons = whole(dataset, shape.horizon, shape.lookback, since)
-        lessons = lessons._replace(values=lessons.values[np.isfinite(lessons.values[:, 0]).sum(-1) > 1])
-        exam = whole(dataset, shape.horizon, shape.lookback, until)
 
-        def spent() -> float:
-            return (elapsed_s() - began_s) / max(group.training.budget_s - began_s, 1e-9)
+        def course(end: int, part: float, note: str) -> Course:
+            """All that was observed before step ``end``, to be learned in the first part of the time."""
+            lessons = whole(dataset, shape.horizon, shape.lookback, end)
+            lessons = lessons._replace(values=lessons.values[np.isfinite(lessons.values[:, 0]).sum(-1) > 1])
+            limit_s = max(group.training.budget_s - began_s, 1e-9)
 
-        def say(gone: float, loss: float) -> None:
-            left_s = (1 - gone) * (group.training.budget_s - began_s)
-            progress(Progress(fraction=min(gone, 1.0), loss=loss, seconds_left=max(left_s, 0.0), note="training"))
+            def say(gone: float, loss: float) -> None:
+                done = min(part * gone, part)
+                progress(Progress(fraction=done, loss=loss, seconds_left=(1 - done) * limit_s, note=note))
 
+            return Course(
+                lessons=endless(lessons, network, random),
+                spent=lambda: (elapsed_s() - began_s) / (part * limit_s),
+                progress=say,
+                planned=plan(lessons),
+                rate=RATE * (0.3 if warm else 1.0),
+            )
+
+        examined = whole(dataset, shape.horizon, shape.lookback, until)
         updates = fit(
             network,
-            endless(lessons, network, random),
-            examination(exam, shape, network.usual, since, random),
-            spent=spent,
-            progress=say,
-            planned=plan(lessons),
-            rate=RATE * (0.3 if warm else 1.0),
+            course(since, FIRST, "training"),
+            examination(examined, shape, network.usual, since, random),
         )
+        judged = arrays(network)
+        challenger = NetworkPredictor(network, group, version)
+        scores = scored(challenger, champion, dataset, group, until, progress)
+        promoted, verdict = judge(scores)
+        if promoted and updates:
+            everything = course(dataset.values.shape[-1], 1.0, "learning from all there is")
+            go_on(network, everything._replace(planned=ceil(LAST * updates)))
+    progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
+    return Trained(
+        weights=packed(arrays(network), judged),
+        shape=to_json(shape),
+        scores=scores,
+        updates=updates,
+        promoted=promoted,
+        verdict=verdict,
+    )
 
-    rivals: dict[str, Predictor] = {
-        "challenger": NetworkPredictor(network, group, version),
-        "naive": SeasonalNaive(group),
-        "climatology": Climatology(group),
-    }
+
+def scored(
+    challenger: Predictor,
+    champion: Predictor | None,
+    dataset: Dataset,
+    group: Group,
+    until: int,
+    progress: Callable[[Progress], None],
+) -> dict[str, dict[str, float]]:
+    """How the challenger and all it must beat do on the tail, which begins at step ``until``."""
+    rivals = {"challenger": challenger, "naive": SeasonalNaive(group), "climatology": Climatology(group)}
     rivals |= {"champion": champion} if champion is not None else {}
     scores = {}
     for name, rival in rivals.items():
-        progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=f"scoring {name}"))
+        progress(Progress(fraction=FIRST, loss=None, seconds_left=None, note=f"scoring {name}"))
         scores[name] = score(rival, dataset, group, until)
-    promoted, verdict = judge(scores)
-    weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
-    return Trained(
-        weights=weights, shape=to_json(shape), scores=scores, updates=updates, promoted=promoted, verdict=verdict
-    )
+    return scores
+
+
+def arrays(network: Network) -> dict[str, Array]:
+    """Weights by name."""
+    return {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
 
 
 def usual(values: Array) -> Usual:

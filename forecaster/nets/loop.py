@@ -32,21 +32,33 @@ CHECK, PATIENCE = 20, 0.6
 """Updates between two exams (a fortieth of the cycle if that is more), and the part of a cycle without a better one
 before it is enough."""
 
-
 AT_ONCE = 50_000
 """Leads forecast at once in an exam; more would need much memory, and be no faster."""
 
 
-def fit(
-    network: Network,
-    lessons: Iterator[Batch],
-    exam: Batch,
-    *,
-    spent: Callable[[], float],
-    progress: Callable[[float, float], None],
-    planned: int,
-    rate: float,
-) -> int:
+class Course(NamedTuple):
+    """What a network is taught, and how long.
+
+    Attributes
+    ----------
+    lessons
+        Batches, for as long as they are asked for.
+    spent
+        Part of the time that is gone.
+    progress
+        Told the part of the time that is gone, and the loss.
+    planned, rate
+        Updates (of the first cycle), and the highest learning rate.
+    """
+
+    lessons: Iterator[Batch]
+    spent: Callable[[], float]
+    progress: Callable[[float, float], None]
+    planned: int
+    rate: float
+
+
+def fit(network: Network, course: Course, exam: Batch) -> int:
     """Make the pinball loss small; leaves in the network the averaged weights that did best in the exam.
 
     In cycles, each twice as long as the one before, until one brings little or the time is gone: few data are not
@@ -57,76 +69,79 @@ def fit(
     ----------
     exam
         Steps not learned from.
-    spent
-        Part of the time that is gone.
-    progress
-        Told the part of the time that is gone, and the loss.
-    planned, rate
-        Updates of the first cycle, and its highest learning rate.
 
     Returns
     -------
     int
-        Updates made.
+        Updates that led to the weights left in the network.
 
     References
     ----------
     Loshchilov & Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR.
     """
     best = examined(network, exam, updates=0)
-    updates = 0
+    made = 0
     for number in range(CYCLES if exam.observed.any() else 1):
-        made = cycle(network, lessons, exam, best, spent=spent, progress=progress, planned=planned << number, rate=rate)
-        updates += made.updates
-        gain = best.loss - made.best.loss
-        if gain > (WORTH * abs(best.loss) if number else 0.0):
-            best = made.best
-        network.load_state_dict(best.weights)
-        if best is not made.best or made.ended:
+        found = cycle(network, course, exam, best)
+        gain = best.loss - found.loss
+        if gain <= (WORTH * abs(best.loss) if number else 0.0):
             break
-        rate = AGAIN * rate if number == 0 else rate
+        made += found.updates
+        best = found
+        network.load_state_dict(best.weights)
+        if course.spent() >= 1:
+            break
+        course = course._replace(planned=2 * course.planned, rate=AGAIN * course.rate if number == 0 else course.rate)
+    network.load_state_dict(best.weights)
     network.eval()
-    return updates
+    return made
 
 
-class Cycle(NamedTuple):
-    """What a cycle brought: the best so far, the updates made, and whether there can be no other."""
+def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
+    """Train once up and down with the learning rate; the best weights met, those given if none were better."""
+    check, patience = max(CHECK, course.planned // 40), max(100, round(PATIENCE * course.planned))
+    newest = updates = 0
+    for updates, (average, loss, gone) in enumerate(taught(network, course), start=1):
+        if updates % check == 0:
+            now = examined(average, exam, updates)
+            if now.loss < best.loss:
+                best, newest = now, updates
+            elif updates - newest > patience:
+                break
+            course.progress(gone, loss)
+    if updates % check:
+        best = min(best, examined(average, exam, updates), key=lambda one: one.loss)
+    return best
 
-    best: Best
-    updates: int
-    ended: bool
+
+def go_on(network: Network, course: Course) -> None:
+    """Train once up and down with the learning rate, without an exam; leaves the averaged weights in the network."""
+    weights = network.state_dict()
+    for updates, (average, loss, gone) in enumerate(taught(network, course), start=1):
+        weights = average.state_dict()
+        if updates % CHECK == 0:
+            course.progress(gone, loss)
+    network.load_state_dict(weights)
+    network.eval()
 
 
-def cycle(
-    network: Network,
-    lessons: Iterator[Batch],
-    exam: Batch,
-    best: Best,
-    *,
-    spent: Callable[[], float],
-    progress: Callable[[float, float], None],
-    planned: int,
-    rate: float,
-) -> Cycle:
-    """Train once up and down with the learning rate, which follows the updates or the time, whichever is further."""
+def taught(network: Network, course: Course) -> Iterator[tuple[Network, float, float]]:
+    """Update after update, the averaged network, the loss lately, and the part of the time that is gone.
+
+    The learning rate goes up and down with the updates or the time, whichever is further.
+    """
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    check, patience = max(CHECK, planned // 40), max(100, round(PATIENCE * planned))
-    loss, updates, newest, begun = 0.0, 0, 0, 1.0
     state = network.recurrent.initial_state(ROWS)
-    for batch in lessons:
-        gone = spent()
-        begun = min(begun, gone)
-        done = max(updates / planned, (gone - begun) / max(1 - begun, 1e-9))
-        if done >= 1 or updates % check == 0:
-            now = examined(cast(Network, average.module), exam, updates)
-            if updates and now.loss < best.loss:
-                best, newest = now, updates
-            if done >= 1 or updates - newest > patience:
-                break
-            progress(gone, loss)
-        optimizer.param_groups[0]["lr"] = rate * one_cycle(done)
+    begun = course.spent()
+    loss = 0.0
+    for updates, batch in enumerate(course.lessons):
+        gone = course.spent()
+        done = max(updates / course.planned, (gone - begun) / max(1 - begun, 1e-9))
+        if done >= 1:
+            break
+        optimizer.param_groups[0]["lr"] = course.rate * one_cycle(done)
         state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
         quantiles, state = network.train()(batch.seen, state, batch.every)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
@@ -135,18 +150,16 @@ def cycle(
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         optimizer.step()
         average.update_parameters(network)
-        updates += 1
-        loss = error.item() if updates == 1 else 0.95 * loss + 0.05 * error.item()
-    else:
-        return Cycle(best, updates, ended=True)
-    return Cycle(best, updates, ended=gone >= 1)
+        loss = error.item() if updates == 0 else 0.95 * loss + 0.05 * error.item()
+        yield cast(Network, average.module), loss, gone
 
 
 class Best(NamedTuple):
-    """Weights, and their loss in the exam."""
+    """Weights, their loss in the exam, and the updates of the cycle that led to them."""
 
     loss: float
     weights: dict[str, Tensor]
+    updates: int
 
 
 def examined(network: Network, exam: Batch, updates: int) -> Best:
@@ -165,7 +178,7 @@ def examined(network: Network, exam: Batch, updates: int) -> Best:
             total += count * pinball_loss(quantiles, target, observed, levels).item()
             seen += count
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    return Best(total / seen if seen else -updates, weights)
+    return Best(total / seen if seen else -updates, weights, updates)
 
 
 def plan(strip: Strip) -> int:

@@ -19,6 +19,10 @@ BLOCK = 256
 """Streams computed at a time, which bounds memory when all streams of a large group close at once."""
 
 
+JUDGED = "judged/"
+"""Before the names of the weights of the network that was judged, where they are not those that serve."""
+
+
 class NetworkPredictor:
     """Serves a network: numpy in, numpy out. Implements :class:`forecaster.ports.Predictor`."""
 
@@ -52,6 +56,7 @@ class NetworkPredictor:
         require(made, group, version)
         nothing = np.zeros(len(made.channels))
         network = Network(made, Usual(nothing, nothing.copy()))
+        weights = {name: array for name, array in weights.items() if not name.startswith(JUDGED)}
         if wrong := misfits(network, weights):
             raise ModelError(
                 f"model {group.name}-{version}: {', '.join(wrong)} do not fit the recorded shape; "
@@ -85,6 +90,20 @@ def unscaled(scaled: Array, features: Features) -> Array:
     """Back into the unit of the data, NaN for streams of which nothing is known; (B, T, H, Q)."""
     location = np.where(features.known, features.location, np.nan)[..., None, None]
     return location + features.scale[..., None, None] * scaled.astype(np.float64)
+
+
+def packed(serving: Mapping[str, Array], judged: Mapping[str, Array]) -> dict[str, Array]:
+    """Weights of the network that serves and of the one that was judged, as one mapping."""
+    return {**serving, **{JUDGED + name: array for name, array in judged.items()}}
+
+
+def judged(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Of :func:`packed` weights those that were judged, of others all.
+
+    They have not seen the tail, so a next training may be compared with them, and begin with them.
+    """
+    own = {name.removeprefix(JUDGED): array for name, array in weights.items() if name.startswith(JUDGED)}
+    return own or dict(weights)
 
 
 def misfits(network: Network, weights: Mapping[str, Array]) -> list[str]:

@@ -12,6 +12,7 @@ from worlds import dataset, homes, hourly_group, serving, trained
 
 from forecaster.nets import batches, fit
 from forecaster.nets.history import enough, needed, split
+from forecaster.nets.predictor import judged
 from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import shape_of
 from forecaster.ports import Progress
@@ -90,7 +91,7 @@ def test_same_seed_same_weights() -> None:
 
 
 def test_nothing_is_learned_from_the_tail() -> None:
-    """Whatever the tail holds, the weights are the same: no target of the loss lies there."""
+    """Whatever the tail holds, the weights that are judged are the same: no target of the loss lies there."""
     group = hourly_group(network=Network(hidden=4), roles=("target", "past", "future"))
     values = np.stack([homes(2, 150, seed) for seed in range(3)], axis=1)
     data = dataset(values, group)
@@ -98,10 +99,27 @@ def test_nothing_is_learned_from_the_tail() -> None:
     other = values.copy()
     other[..., first:] += 100
 
-    one, two = trained(data, group, updates=60), trained(dataset(other, group), group, updates=60)
+    one, two = (judged(trained(one, group, updates=60).weights) for one in (data, dataset(other, group)))
 
     assert first == 135
-    assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """From the tail too, which the weights that were judged have not seen; what does not pass serves as judged."""
+    group, data, passed = homely
+    changed = data.values.copy()
+    changed[..., -24:] += 1.0
+    other = trained(replace(data, values=changed), group)
+    failed = trained(data, group, updates=0, champion=serving(passed, group))
+
+    assert [result.promoted for result in (passed, other, failed)] == [True, True, False]
+    for result, same in ((passed, False), (failed, True)):
+        assert same == all(
+            np.array_equal(result.weights[name], array) for name, array in judged(result.weights).items()
+        )
+    assert all(np.array_equal(judged(other.weights)[name], array) for name, array in judged(passed.weights).items())
+    assert not all(np.array_equal(other.weights[name], array) for name, array in passed.weights.items())
 
 
 def test_too_little_history_is_no_training() -> None:
@@ -140,7 +158,7 @@ def test_stream_that_is_new_does_not_stop_the_others() -> None:
     values[1, :140] = np.nan
     values[2] = np.nan
 
-    assert trained(dataset(values, group), group, updates=30).updates == 30
+    assert trained(dataset(values, group), group, updates=30).updates in (20, 30)
 
 
 def test_clock_cuts_training_short() -> None:
@@ -150,7 +168,7 @@ def test_clock_cuts_training_short() -> None:
 
     result = trained(dataset(homes(2, 150), group), group, updates=50, progress=told.append)
 
-    assert result.updates == 50
+    assert result.updates in (20, 40, 50)  # where it was best
     fractions = [line.fraction for line in told]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -162,7 +180,7 @@ def test_champion_stands_unless_beaten(homely: tuple[Group, Dataset, fit.Trained
     result = trained(data, group, updates=0, champion=serving(champion, group), version="2")
 
     assert not result.promoted
-    assert result.scores["champion"] == champion.scores["challenger"]
+    assert result.scores["champion"]["mae"] < result.scores["challenger"]["mae"]
     assert "more error than the champion" in result.verdict
 
 
@@ -171,10 +189,11 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
     group, data, champion = homely
     wider = replace(group, network=Network(hidden=17))
 
-    same = trained(data, group, updates=0, warm_weights=champion.weights).weights
-    other = trained(data, wider, updates=0, warm_weights=champion.weights).weights
+    given = judged(champion.weights)
+    same = trained(data, group, updates=0, warm_weights=given).weights
+    other = trained(data, wider, updates=0, warm_weights=given).weights
 
-    assert all(np.array_equal(champion.weights[name], array) for name, array in same.items())
+    assert all(np.array_equal(given[name], array) for name, array in judged(same).items())
     assert other["recurrent.net.weight_hh_l0"].shape == (51, 17)
 
 
