@@ -29,7 +29,7 @@ AGAIN, WORTH = 0.5, 0.01
 """Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
 
 CHECK, PATIENCE = 20, 0.6
-"""Updates between two exams (a fortieth of the cycle if that is more), and the part of a cycle without a better one
+"""Updates between two exams (a twentieth of the cycle if that is more), and the part of a cycle without a better one
 before it is enough."""
 
 AT_ONCE = 50_000
@@ -99,7 +99,7 @@ def fit(network: Network, course: Course, exam: Batch) -> int:
 
 def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
     """Train once up and down with the learning rate; the best weights met, those given if none were better."""
-    check, patience = max(CHECK, course.planned // 40), max(100, round(PATIENCE * course.planned))
+    check, patience = max(CHECK, course.planned // 20), max(100, round(PATIENCE * course.planned))
     newest = updates = 0
     for updates, (average, loss, gone) in enumerate(taught(network, course), start=1):
         if updates % check == 0:
