@@ -28,10 +28,9 @@ from benchmarks.accuracy.datasets import chosen
 from benchmarks.accuracy.naive import naive2
 from benchmarks.accuracy.task import Task, task_of
 from forecaster.backtest import of_steps
-from forecaster.nets import features, loop, network
+from forecaster.nets import features, fit, loop, network
 from forecaster.nets.batches import whole
 from forecaster.nets.features import Strip, extract
-from forecaster.nets.fit import train
 from forecaster.nets.network import view
 from forecaster.nets.phases import filled
 from forecaster.nets.predictor import NetworkPredictor, unscaled
@@ -100,6 +99,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "twelve ways of growing with the lead": changed(network, "RANK", 12),
     "without averaging the weights": changed(loop, "AVERAGING", 0.0),
     "no stop by exam": changed(loop, "PATIENCE", 10**9),
+    "without learning on": changed(fit, "go_on", lambda *_: None),
 }
 """What is taken away, and how."""
 
@@ -141,7 +141,7 @@ def measured(task: Task) -> dict[str, float]:
     cut = task.learn - horizon
     known = dataset(task.before(cut), group, task.grid)
     began_s = time.process_time()
-    found = train(
+    found = fit.train(
         known, group, elapsed_s=lambda: time.process_time() - began_s, progress=lambda _: None, version="ablation"
     )
     if found is None:
