@@ -13,7 +13,8 @@ from forecaster.records import Array, Dataset, Inputs
 from forecaster.settings import Group
 
 STREAMS = 200
-"""Streams scored at most, evenly spread: enough to compare, and a training of 100 000 still ends."""
+"""Streams scored at most, evenly spread over those that speak: enough to compare, and a training of 100 000 still
+ends."""
 
 Scores = Mapping[str, float]
 
@@ -52,7 +53,10 @@ def score(predictor: Predictor, dataset: Dataset, group: Group, first: int) -> d
         ``pinball``, mean over levels and divided in the same way, so no stream drowns the others. NaN when there is
         nothing to score.
     """
-    chosen = np.unique(np.linspace(0, len(dataset.values) - 1, STREAMS).astype(int))
+    alive = np.flatnonzero(np.isfinite(dataset.values[:, 0, first:]).any(-1))
+    if not len(alive):
+        return {"mae": np.nan, "mase": np.nan, "pinball": np.nan}
+    chosen = alive[np.unique(np.linspace(0, len(alive) - 1, STREAMS).astype(int))]
     truth = dataset.values[chosen, 0]
     part = Dataset(
         streams=tuple(dataset.streams[index] for index in chosen),

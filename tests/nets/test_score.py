@@ -53,6 +53,18 @@ def test_scores_by_hand() -> None:
     assert late["mase"] == pytest.approx(0.25)
 
 
+def test_streams_that_ended_before_the_tail_are_not_drawn() -> None:
+    """One of a thousand speaks in the tail: it is the one that is scored."""
+    group = hourly_group()
+    values = np.full((1000, 120), np.nan)
+    values[:, :90] = homes(1, 90)
+    values[777] = homes(1, 120)
+    data = dataset(values, group)
+    alone = dataset(values[777:778], group)
+
+    assert score(Seer(alone, 100, late=1), data, group, 100) == score(Seer(alone, 100, late=1), alone, group, 100)
+
+
 def test_gaps_are_not_scored() -> None:
     """A missing truth is left out; with no truth at all there is no score."""
     group = hourly_group()
