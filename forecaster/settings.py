@@ -152,7 +152,7 @@ class Training:
 
     schedule: Schedule = field(default_factory=Schedule)
     warm: bool = True
-    budget_s: float = 300.0
+    budget_s: float = 180.0
     memory_mb: int = 0
     history_s: float | None = None
     seed: int = 0
