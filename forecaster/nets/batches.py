@@ -33,7 +33,7 @@ TOGETHER = 16
 ROWS, CHUNK, CHUNKS, EVERY = 32, 24, 4, 3
 """Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast."""
 
-EXAMINED, FEWEST = 20_000, 64
+EXAMINED, AT_LEAST = 20_000, 64
 """Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
 
 
@@ -166,7 +166,7 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     """
     first = max(0, since - shape.warmup)
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
-    drawn = random.permutation(len(strip.values))[: max(FEWEST, EXAMINED // count)]
+    drawn = random.permutation(len(strip.values))[: max(AT_LEAST, EXAMINED // count)]
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
     every = EVERY if count >= CHUNK else 1
     shown = pool(apart(part), shape, usual, every)
