@@ -107,15 +107,15 @@ def train(
         if warm_weights is not None and warm:
             load(network, warm_weights)
 
-        def course(end: int, part: float, note: str) -> Course:
-            """All that was observed before step ``end``, to be learned in the first part of the time."""
+        def course(end: int, note: str, begin: float, part: float) -> Course:
+            """All that was observed before step ``end``, to be learned until a part of the time is gone."""
             lessons = whole(dataset, shape.horizon, shape.lookback, end)
             lessons = lessons._replace(values=lessons.values[np.isfinite(lessons.values[:, 0]).sum(-1) > 1])
             limit_s = max(group.training.budget_s - began_s, 1e-9)
 
-            def say(gone: float, loss: float) -> None:
-                done = min(part * gone, part)
-                progress(Progress(fraction=done, loss=loss, seconds_left=(1 - done) * limit_s, note=note))
+            def say(done: float, loss: float) -> None:
+                fraction = begin + (part - begin) * min(done, 1.0)
+                progress(Progress(fraction=fraction, loss=loss, seconds_left=(1 - fraction) * limit_s, note=note))
 
             return Course(
                 lessons=endless(lessons, network, random),
@@ -128,7 +128,7 @@ def train(
         examined = whole(dataset, shape.horizon, shape.lookback, until)
         updates = fit(
             network,
-            course(since, FIRST, "training"),
+            course(since, "training", 0.0, FIRST),
             examination(examined, shape, network.usual, since, random),
         )
         judged = arrays(network)
@@ -136,7 +136,7 @@ def train(
         scores = scored(challenger, champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
         if promoted and updates:
-            everything = course(dataset.values.shape[-1], 1.0, "learning from all there is")
+            everything = course(dataset.values.shape[-1], "learning from all there is", FIRST, 1.0)
             go_on(network, everything._replace(planned=ceil(LAST * updates)))
     progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
     return Trained(

@@ -46,7 +46,7 @@ class Course(NamedTuple):
     spent
         Part of the time that is gone.
     progress
-        Told the part of the time that is gone, and the loss.
+        Told the part of the course that is done, and the loss.
     planned, rate
         Updates (of the first cycle), and the highest learning rate.
     """
@@ -101,7 +101,7 @@ def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
     """Train once up and down with the learning rate; the best weights met, those given if none were better."""
     check, patience = max(CHECK, course.planned // 20), max(100, round(PATIENCE * course.planned))
     newest = updates = 0
-    for updates, (average, loss, gone) in enumerate(taught(network, course), start=1):
+    for updates, (average, loss, gone, _) in enumerate(taught(network, course), start=1):
         if updates % check == 0:
             now = examined(average, exam, updates)
             if now.loss < best.loss:
@@ -117,19 +117,26 @@ def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
 def go_on(network: Network, course: Course) -> None:
     """Train once up and down with the learning rate, without an exam; leaves the averaged weights in the network."""
     weights = network.state_dict()
-    for updates, (average, loss, gone) in enumerate(taught(network, course), start=1):
+    for updates, (average, loss, _, done) in enumerate(taught(network, course), start=1):
         weights = average.state_dict()
         if updates % CHECK == 0:
-            course.progress(gone, loss)
+            course.progress(done, loss)
     network.load_state_dict(weights)
     network.eval()
 
 
-def taught(network: Network, course: Course) -> Iterator[tuple[Network, float, float]]:
-    """Update after update, the averaged network, the loss lately, and the part of the time that is gone.
+class Update(NamedTuple):
+    """After an update: the averaged network, the loss lately, the part of the time that was gone before it, and the
+    part of the way up and down with the learning rate."""
 
-    The learning rate goes up and down with the updates or the time, whichever is further.
-    """
+    average: Network
+    loss: float
+    gone: float
+    done: float
+
+
+def taught(network: Network, course: Course) -> Iterator[Update]:
+    """Update after update; the learning rate follows the updates or the time, whichever is further."""
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
@@ -151,7 +158,7 @@ def taught(network: Network, course: Course) -> Iterator[tuple[Network, float, f
         optimizer.step()
         average.update_parameters(network)
         loss = error.item() if updates == 0 else 0.95 * loss + 0.05 * error.item()
-        yield cast(Network, average.module), loss, gone
+        yield Update(cast(Network, average.module), loss, gone, done)
 
 
 class Best(NamedTuple):

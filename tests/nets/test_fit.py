@@ -110,7 +110,8 @@ def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.T
     group, data, passed = homely
     changed = data.values.copy()
     changed[..., -24:] += 1.0
-    other = trained(replace(data, values=changed), group)
+    told: list[Progress] = []
+    other = trained(replace(data, values=changed), group, progress=told.append)
     failed = trained(data, group, updates=0, champion=serving(passed, group))
 
     assert [result.promoted for result in (passed, other, failed)] == [True, True, False]
@@ -120,6 +121,7 @@ def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.T
         )
     assert all(np.array_equal(judged(other.weights)[name], array) for name, array in judged(passed.weights).items())
     assert not all(np.array_equal(other.weights[name], array) for name, array in passed.weights.items())
+    assert [line.fraction for line in told] == sorted(line.fraction for line in told)
 
 
 def test_too_little_history_is_no_training() -> None:
