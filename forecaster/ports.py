@@ -146,15 +146,18 @@ class Card:
     trained_at, data_from, data_until
         RFC 3339 UTC.
     seconds, seed, streams, steps, updates
-        How it was trained, and on how much.
+        How it was trained, and on how much; the updates are those until it was judged.
     settings_hash
         Of the group's settings it was trained for.
     scores
-        On the held-out tail: ``{"challenger": {"mae": …, "mase": …, "pinball": …}, "champion": …, "naive": …}``.
+        On the held-out tail, before anything was learned from it:
+        ``{"challenger": {"mae": …, "mase": …, "pinball": …}, "champion": …, "naive": …}``.
     promoted
         Whether it beat champion and naive.
     verdict
         One sentence: why it was promoted or not.
+    more
+        Updates after that, on all there is.
     """
 
     version: str
@@ -172,6 +175,7 @@ class Card:
     scores: Mapping[str, Mapping[str, float]]
     promoted: bool
     verdict: str
+    more: int = 0
 
 
 class ModelRegistry(Protocol):

@@ -139,7 +139,7 @@ class Training:
     warm
         Start from the champion's weights when the shapes fit.
     budget_s
-        Wall-clock limit of the fit; the best network so far is kept.
+        Wall-clock limit of a training: two thirds until the network is judged, the rest for that and for learning on.
     memory_mb
         Address-space limit of the training process; 0: none.
     history_s

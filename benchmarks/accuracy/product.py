@@ -31,7 +31,7 @@ VERSION = "ours"
 
 PRELUDE = 1000
 """Steps forecast before the first origin that counts, as by a service that has been running: its intervals are then
-being calibrated, and the window is full."""
+being calibrated, by forecasts of the network as it was judged, and the window is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     group = of_steps(task.group)
     first = fit(task, group, task.before(task.learn), None, report)
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    engine.handle([ModelReady(group.name, VERSION, first.model)])
+    engine.handle([ModelReady(group.name, VERSION, first.judged)])
     streamed, begin = fed(task)
     grid = task.grid
     places = where(task)
@@ -61,6 +61,8 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     last = Tick(grid.start(streamed.first + columns))
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
         for column in range(begin, columns + 1):
+            if column == task.columns.min():  # until here a network that had not learned what it forecasts
+                engine.handle([ModelReady(group.name, VERSION, first.model)])
             if due(task, column):
                 known = task.before(np.minimum(task.end, column))
                 newer = fit(task, group, known, fitted[-1], report)

@@ -78,10 +78,11 @@ def _first_origin(steps: Columns, origins: int | None) -> int:
 
 
 def _champion(settings: Settings, group: Group) -> Callable[[Dataset], Predictor | None]:
+    """As it was judged: what serves has learned from the newest part of the history too."""
     from forecaster.adapters.registry import FileModelRegistry
-    from forecaster.runtime.models import Models  # imports torch
+    from forecaster.commands.train import in_service
 
-    return lambda _: Models(FileModelRegistry(settings.data / "models")).best(group)
+    return lambda _: in_service(group, FileModelRegistry(settings.data / "models"))[0]
 
 
 def _trained(group: Group, bar: Bar) -> Callable[[Dataset], Predictor | None]:

@@ -50,7 +50,7 @@ class Trial:
     choice, round
         What was tried, in the first or the second round.
     limit_s, seconds
-        Time limit of the fit; what the fit and its judgement took.
+        Time limit of the training; what it took.
     updates
         Steps of the optimiser.
     error
@@ -107,7 +107,7 @@ def search(
     candidates
         The present settings first; at least one more is tried, however short the time.
     attempt
-        Trains: a choice, the round and the time limit of the fit.
+        Trains: a choice, the round and the time limit of the training.
     elapsed_s
         Seconds since the search began.
     budget_s

@@ -151,6 +151,7 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
         scores=trained.scores,
         promoted=trained.promoted,
         verdict=trained.verdict,
+        more=trained.more,
     )
     models.save(group.name, trained.weights, card)
     if card.promoted:
@@ -174,7 +175,7 @@ def in_service(group: Group, models: ModelRegistry) -> tuple[Predictor | None, M
         weights = judged(packed)
         champion = NetworkPredictor.from_weights(weights, card.shape, group, version)
     except ModelError as error:
-        log.warning("training starts without the champion group=%s reason=%s", group.name, error)
+        log.warning("champion left aside group=%s reason=%s", group.name, error)
         return None, None
     return champion, weights if card.settings_hash == group.fingerprint else None
 
@@ -253,9 +254,10 @@ def told(result: Result, group: Group) -> RenderableType:
     if result.card is None:
         return verdict
     card = result.card
+    updates = f"{card.updates} + {card.more}" if card.more else f"{card.updates}"
     made = Text(
         f"model {group.name}-{card.version}: {card.kind} {group.network.layers} × {group.network.hidden}, "
-        f"{card.streams} streams × {card.steps} steps, {card.updates} updates in {card.seconds:.0f} s",
+        f"{card.streams} streams × {card.steps} steps, {updates} updates in {card.seconds:.0f} s",
         style="dim",
     )
     return Rows(scoreboard(card), verdict, made)

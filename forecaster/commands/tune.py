@@ -205,7 +205,7 @@ def trial(
 ) -> Trial:
     """Train from nothing, and judge as every training is judged; one that runs out of memory comes to nothing."""
     from forecaster.nets import fit
-    from forecaster.nets.predictor import NetworkPredictor
+    from forecaster.nets.predictor import NetworkPredictor, judged
     from forecaster.nets.score import ratio
 
     training = replace(group.training, budget_s=limit_s, seed=(group.training.seed + turn - 1) % 2**32)
@@ -221,7 +221,7 @@ def trial(
         trained = None
     if trained is not None:
         error, updates = ratio(trained.scores["challenger"], trained.scores["naive"]), trained.updates
-        model = NetworkPredictor.from_weights(trained.weights, trained.shape, wanted, "tune")
+        model = NetworkPredictor.from_weights(judged(trained.weights), trained.shape, wanted, "tune")
     return Trial(
         choice=choice,
         round=turn,

@@ -195,7 +195,7 @@ class Training(Section):
     """How a model is trained."""
 
     warm: bool = Field(True, description="Start from the model in service when it fits.")
-    budget: Positive = _written("3m", "Time limit; the best network so far is kept.")
+    budget: Positive = _written("3m", "Time limit of a training; the best network so far is kept.")
     memory: Megabytes = _written("0", "Memory limit; 0: none.")
     history: Positive | None = Field(None, description="How far back to look. Default: all there is.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Makes a training repeatable.")

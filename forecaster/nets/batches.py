@@ -28,7 +28,7 @@ STRETCH, PASSES = 192, 3
 passed over so often, and others drawn."""
 
 TOGETHER = 16
-"""Streams whose features are computed in one go: few enough to stay in the cache."""
+"""Streams whose features are computed in one go, at most: few enough to stay in the cache."""
 
 ROWS, CHUNK, CHUNKS, EVERY = 32, 24, 4, 3
 """Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast."""
@@ -93,7 +93,7 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
 
 
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
-    """Everything there is to learn from strips of one stream each; one by one, so that little else is in memory."""
+    """Everything there is to learn from strips of a few streams each; one by one, so that little else is in memory."""
     parts = [list(lesson(strip, shape, usual, every)) for strip in strips]
     joined = [torch.cat([part.pop() for part in parts]) for _ in range(len(parts[0]))]  # each let go once copied
     observed, target, *seen = joined

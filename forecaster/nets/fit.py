@@ -12,7 +12,7 @@ import torch
 from forecaster.nets.baseline import Climatology, SeasonalNaive
 from forecaster.nets.batches import examination, whole
 from forecaster.nets.features import Usual
-from forecaster.nets.history import enough, split
+from forecaster.nets.history import enough, of_streams, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
 from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
@@ -23,9 +23,11 @@ from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
 
-FIRST, LAST = 2 / 3, 0.5
-"""Part of the time until the network is judged, the rest is for learning on from all there is; and the updates of that,
-as a part of those before."""
+UNTIL_JUDGED = 2 / 3
+"""Part of the time for learning until the network is judged; the rest is for that, and for learning on."""
+
+MORE, FEWEST = 0.5, 200
+"""Updates of learning on, as a part of those before, and at least: a few would do more harm than good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +37,15 @@ class Trained:
     Attributes
     ----------
     weights
-        Arrays by name: of the network to be served, and of the one that was judged; see
+        Arrays by name: of the network to be served, and of the one that was judged where that is another; see
         :func:`forecaster.nets.predictor.packed`.
     shape
         Plain JSON values from which the network is built again.
     scores
         ``challenger``, ``naive``, ``climatology`` and, when there is one, ``champion``, as
         :func:`forecaster.nets.score.score` gives.
-    updates
-        Steps of the optimiser.
+    updates, more
+        Steps of the optimiser that led to the network that was judged; and those of learning on, 0 without.
     promoted, verdict
         Whether it should go into service, and one sentence why.
     """
@@ -52,6 +54,7 @@ class Trained:
     shape: dict[str, object]
     scores: dict[str, dict[str, float]]
     updates: int
+    more: int
     promoted: bool
     verdict: str
 
@@ -109,13 +112,14 @@ def train(
 
         def course(end: int, note: str, begin: float, part: float) -> Course:
             """All that was observed before step ``end``, to be learned until a part of the time is gone."""
-            lessons = whole(dataset, shape.horizon, shape.lookback, end)
-            lessons = lessons._replace(values=lessons.values[np.isfinite(lessons.values[:, 0]).sum(-1) > 1])
+            spoken = np.flatnonzero(np.isfinite(dataset.values[:, 0, :end]).sum(-1) > 1)
+            lessons = whole(of_streams(dataset, spoken), shape.horizon, shape.lookback, end)
             limit_s = max(group.training.budget_s - began_s, 1e-9)
 
             def say(done: float, loss: float) -> None:
                 fraction = begin + (part - begin) * min(done, 1.0)
-                progress(Progress(fraction=fraction, loss=loss, seconds_left=(1 - fraction) * limit_s, note=note))
+                left_s = max(limit_s - (elapsed_s() - began_s), 0.0)
+                progress(Progress(fraction=fraction, loss=loss, seconds_left=left_s, note=note))
 
             return Course(
                 lessons=endless(lessons, network, random),
@@ -125,25 +129,24 @@ def train(
                 rate=RATE * (0.3 if warm else 1.0),
             )
 
-        examined = whole(dataset, shape.horizon, shape.lookback, until)
-        updates = fit(
-            network,
-            course(since, "training", 0.0, FIRST),
-            examination(examined, shape, network.usual, since, random),
-        )
-        judged = arrays(network)
+        exam = examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random)
+        updates = fit(network, course(since, "training", 0.0, UNTIL_JUDGED), exam)
+        weights = arrays(network)
         challenger = NetworkPredictor(network, group, version)
         scores = scored(challenger, champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
-        if promoted and updates:
-            everything = course(dataset.values.shape[-1], "learning from all there is", FIRST, 1.0)
-            go_on(network, everything._replace(planned=ceil(LAST * updates)))
+        more = 0
+        if promoted and (updates or warm) and elapsed_s() < group.training.budget_s:
+            planned = max(FEWEST, ceil(MORE * updates))
+            everything = course(dataset.values.shape[-1], "learning from all there is", UNTIL_JUDGED, 1.0)
+            more = go_on(network, everything._replace(planned=planned))
     progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
     return Trained(
-        weights=packed(arrays(network), judged),
+        weights=packed(arrays(network), weights) if more else weights,
         shape=to_json(shape),
         scores=scores,
         updates=updates,
+        more=more,
         promoted=promoted,
         verdict=verdict,
     )
@@ -162,7 +165,7 @@ def scored(
     rivals |= {"champion": champion} if champion is not None else {}
     scores = {}
     for name, rival in rivals.items():
-        progress(Progress(fraction=FIRST, loss=None, seconds_left=None, note=f"scoring {name}"))
+        progress(Progress(fraction=UNTIL_JUDGED, loss=None, seconds_left=None, note=f"scoring {name}"))
         scores[name] = score(rival, dataset, group, until)
     return scores
 

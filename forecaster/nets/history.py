@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from forecaster.records import Dataset
+from forecaster.records import Array, Dataset
 from forecaster.settings import Group
 
 
@@ -30,7 +32,8 @@ def split(dataset: Dataset, group: Group) -> tuple[int, int]:
     """Where learning ends and where the tail begins.
 
     Before the first step returned a network learns; between the two it is examined while it learns, to keep the best
-    and to stop in time; from the second on is the tail that only the finished network sees.
+    and to stop in time; from the second on is the tail on which it is judged. Only what passes
+    learns on from all of it.
 
     The tail is a tenth of the history, at least a horizon; the examination an eighth of the rest, at least a short
     season; both at most 1000 steps.
@@ -40,3 +43,9 @@ def split(dataset: Dataset, group: Group) -> tuple[int, int]:
     season = group.seasons[0] if group.seasons else 1
     tail = last - max(group.horizon, min((last - first) // 10, LONGEST))
     return tail - max(season, min((tail - first) // 8, LONGEST)), tail
+
+
+def of_streams(dataset: Dataset, chosen: Array) -> Dataset:
+    """Some streams of a dataset, by their numbers."""
+    names = tuple(dataset.streams[index] for index in chosen.tolist())
+    return replace(dataset, streams=names, values=dataset.values[chosen])

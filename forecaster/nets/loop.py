@@ -114,15 +114,26 @@ def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
     return best
 
 
-def go_on(network: Network, course: Course) -> None:
-    """Train once up and down with the learning rate, without an exam; leaves the averaged weights in the network."""
-    weights = network.state_dict()
+def go_on(network: Network, course: Course) -> int:
+    """Train once up and down with the learning rate, without an exam; leaves the averaged weights in the network.
+
+    Less than half of the updates planned would do more harm than good; then the weights stay as they were.
+
+    Returns
+    -------
+    int
+        Updates made; 0 when the weights stayed.
+    """
+    before = weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    updates = 0
     for updates, (average, loss, _, done) in enumerate(taught(network, course), start=1):
         weights = average.state_dict()
         if updates % CHECK == 0:
             course.progress(done, loss)
-    network.load_state_dict(weights)
+    enough = updates >= course.planned / 2 and all(tensor.isfinite().all() for tensor in weights.values())
+    network.load_state_dict(weights if enough else before)
     network.eval()
+    return updates if enough else 0
 
 
 class Update(NamedTuple):
@@ -141,12 +152,12 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
     state = network.recurrent.initial_state(ROWS)
-    begun = course.spent()
-    loss = 0.0
+    loss = begun = 0.0
     for updates, batch in enumerate(course.lessons):
         gone = course.spent()
+        begun = begun if updates else gone  # making the first batch may take long
         done = max(updates / course.planned, (gone - begun) / max(1 - begun, 1e-9))
-        if done >= 1:
+        if done >= 1 or gone >= 1:
             break
         optimizer.param_groups[0]["lr"] = course.rate * one_cycle(done)
         state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()

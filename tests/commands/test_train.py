@@ -123,7 +123,7 @@ def test_a_champion_that_no_longer_fits_need_not_be_beaten(caplog: pytest.LogCap
 
     assert card is not None
     assert set(card.scores) == {"challenger", "naive", "climatology"}
-    assert caplog.messages[0].startswith("training starts without the champion group=household reason=")
+    assert caplog.messages[0].startswith("champion left aside group=household reason=")
 
 
 def test_a_model_of_another_size_is_judged_but_not_started_from() -> None:

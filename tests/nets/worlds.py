@@ -88,7 +88,7 @@ def untrained(group: Group, seed: int = 0) -> NetworkPredictor:
 def trained(data: Dataset, group: Group, updates: int | None = None, **options: Any) -> fit.Trained:
     """A training on a clock that stands still, or that lets it make so many updates until it is judged."""
     ticks = count()
-    budget = Training(seed=group.training.seed, budget_s=1.0 if updates is None else (updates + 2) / fit.FIRST)
+    budget = Training(seed=group.training.seed, budget_s=1.0 if updates is None else (updates + 2) / fit.UNTIL_JUDGED)
     result = fit.train(
         data,
         replace(group, training=budget),
