@@ -111,8 +111,16 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     if not np.isfinite(list(ratios.values())).all():
         return False, "rejected: there was nothing to compare"
     promoted = all(value <= 1 if said == "the champion" else value < 1 for said, value in ratios.items())
-    told = [
-        f"{abs(1 - value) * 100:.0f} % {'less' if value < 1 else 'more'} error than {said}"
-        for said, value in ratios.items()
-    ]
+    told = [f"{compared(value)} {said}" for said, value in ratios.items()]
     return promoted, f"{'promoted' if promoted else 'rejected'}: {' and '.join(told)}"
+
+
+def compared(value: float) -> str:
+    """A ratio of errors in words.
+
+    >>> compared(0.8), compared(1.05), compared(1.0)
+    ('20 % less error than', '5 % more error than', 'as good as')
+    """
+    if value == 1:
+        return "as good as"
+    return f"{abs(1 - value) * 100:.0f} % {'less' if value < 1 else 'more'} error than"

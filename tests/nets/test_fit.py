@@ -12,7 +12,7 @@ from worlds import dataset, homes, hourly_group, serving, trained
 
 from forecaster.nets import batches, fit
 from forecaster.nets.history import enough, needed, split
-from forecaster.nets.predictor import judged
+from forecaster.nets.predictor import NetworkPredictor, judged
 from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import shape_of
 from forecaster.ports import Progress
@@ -122,6 +122,34 @@ def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.T
     assert all(np.array_equal(judged(other.weights)[name], array) for name, array in judged(passed.weights).items())
     assert not all(np.array_equal(other.weights[name], array) for name, array in passed.weights.items())
     assert [line.fraction for line in told] == sorted(line.fraction for line in told)
+
+
+def test_too_little_time_for_learning_on_leaves_it_as_judged(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """A few updates from a fresh optimiser would do harm."""
+    group, data, in_time = homely
+    hurried = trained(data, group, updates=60)
+
+    assert in_time.more == fit.FEWEST
+    assert (hurried.promoted, hurried.more) == (True, 0)
+    assert judged(hurried.weights).keys() == hurried.weights.keys()
+
+
+def test_a_champion_that_stands_its_ground_learns_the_newer_data(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+    """A challenger that began as it, and found nothing better, is promoted and learns on from all there is."""
+    group, data, champion = homely
+    began = judged(champion.weights)
+    standing = NetworkPredictor.from_weights(began, champion.shape, group, "0001")
+
+    def never(*_: object) -> int:
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "fit", never)
+        result = trained(data, group, champion=standing, warm_weights=began)
+
+    assert "as good as the champion" in result.verdict
+    assert (result.promoted, result.more) == (True, fit.FEWEST)
+    assert all(np.array_equal(began[name], array) for name, array in judged(result.weights).items())
 
 
 def test_too_little_history_is_no_training() -> None:

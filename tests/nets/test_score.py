@@ -65,6 +65,27 @@ def test_streams_that_ended_before_the_tail_are_not_drawn() -> None:
     assert score(Seer(alone, 100, late=1), data, group, 100) == score(Seer(alone, 100, late=1), alone, group, 100)
 
 
+def test_long_tails_are_scored_on_fewer_streams() -> None:
+    """Of two hundred streams at most, and of some forty thousand forecasts."""
+    group = hourly_group()
+    data = dataset(np.tile(homes(1, 3000), (300, 1)), group)
+    asked = []
+
+    class Counted(Seer):
+        def initial_state(self, streams: int) -> Array:
+            asked.append(streams)
+            return super().initial_state(streams)
+
+        def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+            state, quantiles = super().step(state, inputs)
+            return state, quantiles[: len(inputs.values)]
+
+    for first in (2990, 2000):
+        score(Counted(data, first), data, group, first)
+
+    assert asked == [200, 40]
+
+
 def test_gaps_are_not_scored() -> None:
     """A missing truth is left out; with no truth at all there is no score."""
     group = hourly_group()
@@ -102,13 +123,19 @@ def test_inputs_show_the_past_and_only_known_futures() -> None:
             False,
             "rejected: 20 % less error than seasonal naive and 17 % more error than the champion",
         ),
+        (
+            (0.8, 0.3),
+            (0.8, 0.3),
+            True,
+            "promoted: 20 % less error than seasonal naive and as good as the champion",
+        ),
         ((np.nan, np.nan), None, False, "rejected: there was nothing to compare"),
     ],
 )
 def test_verdict(
     challenger: tuple[float, float], champion: tuple[float, float] | None, promoted: bool, verdict: str
 ) -> None:
-    """Better than seasonal naive and the champion, by the mean of the ratios of MASE and pinball loss."""
+    """Better than seasonal naive and no worse than the champion, by the mean of the ratios of MASE and pinball loss."""
     scores = {"challenger": challenger, "naive": (1.0, 0.375)}
     if champion:
         scores["champion"] = champion
