@@ -71,7 +71,8 @@ def train(
 ) -> Trained | None:
     """Fit on all but the tail, score on the tail, judge; what passes learns on from all there is.
 
-    Without that the newest fifth of the history would not be learned from.
+    Without that the newest fifth of the history would not be learned from. Where the challenger began as the champion
+    and came out worse, it is the champion that learns on.
 
     Repeatable bit for bit on one machine by the seed, as long as the time budget does not cut it short.
 
@@ -109,6 +110,7 @@ def train(
         warm = warm_weights is not None and not misfits(network, warm_weights)
         if warm_weights is not None and warm:
             load(network, warm_weights)
+        began = arrays(network)
 
         def course(end: int, note: str, begin: float, part: float) -> Course:
             """All that was observed before step ``end``, to be learned until a part of the time is gone."""
@@ -131,15 +133,20 @@ def train(
 
         exam = examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random)
         updates = fit(network, course(since, "training", 0.0, UNTIL_JUDGED), exam)
-        weights = arrays(network)
-        challenger = NetworkPredictor(network, group, version)
-        scores = scored(challenger, champion, dataset, group, until, progress)
+        scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
-        more = 0
-        if promoted and (updates or warm) and elapsed_s() < group.training.budget_s:
-            planned = max(FEWEST, ceil(MORE * updates))
+        stands = (
+            not promoted and warm and "champion" in scores and judge(scores | {"challenger": scores["champion"]})[0]
+        )
+        if stands:
+            load(network, began)
+        weights, more = arrays(network), 0
+        if (stands or (promoted and (updates or warm))) and elapsed_s() < group.training.budget_s:
+            planned = FEWEST if stands else max(FEWEST, ceil(MORE * updates))
             everything = course(dataset.values.shape[-1], "learning from all there is", UNTIL_JUDGED, 1.0)
             more = go_on(network, everything._replace(planned=planned))
+        if stands and more:
+            promoted, verdict = True, f"promoted: the champion, with newer data; the challenger was {verdict}"
     progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
     return Trained(
         weights=packed(arrays(network), weights) if more else weights,
