@@ -131,8 +131,11 @@ def train(
                 rate=RATE * (0.3 if warm else 1.0),
             )
 
-        exam = examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random)
-        updates = fit(network, course(since, "training", 0.0, UNTIL_JUDGED), exam)
+        updates = fit(
+            network,
+            course(since, "training", 0.0, UNTIL_JUDGED),
+            examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random),
+        )
         scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
         stands = (
