@@ -17,7 +17,7 @@ from forecaster.nets.history import needed as needed  # for those who have fit a
 from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
-from forecaster.nets.score import judge, score
+from forecaster.nets.score import champion_passes, judge, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
@@ -138,9 +138,7 @@ def train(
         )
         scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
-        stands = (
-            not promoted and warm and "champion" in scores and judge(scores | {"challenger": scores["champion"]})[0]
-        )
+        stands = warm and not promoted and champion_passes(scores)
         if stands:
             load(network, began)
         weights, more = arrays(network), 0

@@ -115,6 +115,11 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     return promoted, f"{'promoted' if promoted else 'rejected'}: {' and '.join(told)}"
 
 
+def champion_passes(scores: Mapping[str, Scores]) -> bool:
+    """Whether there is a champion that beats both naive forecasts."""
+    return "champion" in scores and judge({**scores, "challenger": scores["champion"]})[0]
+
+
 def compared(value: float) -> str:
     """A ratio of errors in words.
 
