@@ -155,13 +155,14 @@ class MqttBroker:
             self._run(filters, offer)
 
     def _run(self, filters: tuple[str, ...], offer: Offer) -> None:
-        attempt = 0
-        while not self._stopping.is_set():
+        attempt, lost = 0, False
+        while not self._stopping.is_set() or (lost and self._session.unsaid):  # then it says goodbye on another wire
             version = self._versions[0]
             began = time.monotonic()
             ending = self._connect(version, filters, offer)
+            lost = ending.reason == "lost"
             if self._stopping.is_set():
-                return
+                continue
             self.failures[ending.reason] += 1
             if ending.reason == "unreachable":
                 self._versions = versions(self._mqtt)  # it may be another broker by then

@@ -80,6 +80,11 @@ class Session:
     refused: int = 0
     connects: int = 0
 
+    @property
+    def unsaid(self) -> bool:
+        """Whether something waits to be said before we are gone, and there is time for it."""
+        return self.stop_at is not None and len(self.outbox) > 0 and time.monotonic() < self.stop_at
+
 
 class Connection:
     """One connection. All but the acknowledgements it hands out belongs to the network thread.
@@ -270,8 +275,7 @@ class Connection:
     def _leave(self, tap: Tap, stop_at: float) -> None:
         """Disconnect when all is said, or when there is no time left for it."""
         now = time.monotonic()
-        unsaid = self._answered and (self.in_flight or len(self._session.outbox))
-        if unsaid and now < stop_at:
+        if (self.in_flight or len(self._session.outbox)) and now < stop_at:
             return
         if self._client.is_connected():
             self._client.disconnect()

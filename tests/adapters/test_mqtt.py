@@ -164,11 +164,22 @@ def test_the_status_says_online_then_offline_by_the_will_then_stopped(mosquitto:
             relay.cut()
             collector.wait("forecaster/status", b"offline")
             relay.accepting = True
-            eventually(broker.connected, what="reconnecting")
+            eventually(lambda: collector.payloads("forecaster/status").count(b"online") == 2, what="reconnecting")
         collector.wait("forecaster/status", b"stopped")
 
         assert collector.payloads("forecaster/status") == [b"online", b"offline", b"online", b"stopped"]
         with Collector(mosquitto.port, "forecaster/status") as late:  # before the relay may cut off our goodbye
+            late.wait("forecaster/status", b"stopped")
+
+
+def test_a_goodbye_lost_with_the_wire_is_said_on_another(mosquitto: Mosquitto) -> None:
+    """Else the last word would be the will's ``offline``, of a service that was stopped as it should be."""
+    with Collector(mosquitto.port, "forecaster/status") as collector, Relay(mosquitto.port) as relay:
+        with a_broker(relay.url, []):
+            collector.wait("forecaster/status", b"online")
+            relay.cut()
+        collector.wait("forecaster/status", b"stopped")
+        with Collector(mosquitto.port, "forecaster/status") as late:
             late.wait("forecaster/status", b"stopped")
 
 
