@@ -158,7 +158,7 @@ def test_an_acknowledgement_of_a_lost_connection_does_nothing(mosquitto: Mosquit
 def test_the_status_says_online_then_offline_by_the_will_then_stopped(mosquitto: Mosquitto) -> None:
     """Whoever looks at the status topic knows whether we live, were stopped, or died."""
     with Collector(mosquitto.port, "forecaster/status") as collector, Relay(mosquitto.port) as relay:
-        with a_broker(relay.url, []) as broker:
+        with a_broker(relay.url, []):
             collector.wait("forecaster/status", b"online")
             relay.accepting = False
             relay.cut()
