@@ -99,7 +99,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "twelve ways of growing with the lead": changed(network, "RANK", 12),
     "without averaging the weights": changed(loop, "AVERAGING", 0.0),
     "no stop by exam": changed(loop, "PATIENCE", 10**9),
-    "without learning on": changed(fit, "go_on", lambda *_: None),
+    "without learning on": changed(fit, "go_on", lambda *_: 0),
 }
 """What is taken away, and how."""
 

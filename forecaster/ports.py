@@ -153,7 +153,7 @@ class Card:
         On the held-out tail, before anything was learned from it:
         ``{"challenger": {"mae": …, "mase": …, "pinball": …}, "champion": …, "naive": …}``.
     promoted
-        Whether it beat champion and naive.
+        Whether it beat naive and was no worse than the champion, or is the champion with newer data.
     verdict
         One sentence: why it was promoted or not.
     more

@@ -58,10 +58,10 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     fitted, served = [first], Counter[str]()
     spent_s, issued, columns = 0.0, 0, streamed.values.shape[1]
     events = readings(group, streamed, grid, begin)
-    last = Tick(grid.start(streamed.first + columns))
+    last, counts = Tick(grid.start(streamed.first + columns)), int(task.columns.min())
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
         for column in range(begin, columns + 1):
-            if column == task.columns.min():  # until here a network that had not learned what it forecasts
+            if column == counts:  # until here a network that had not learned what it forecasts
                 engine.handle([ModelReady(group.name, VERSION, first.model)])
             if due(task, column):
                 known = task.before(np.minimum(task.end, column))
@@ -176,6 +176,7 @@ def note(found: Trained) -> dict[str, object]:
     """What to remember of a training."""
     return {
         "updates": found.updates,
+        "more": found.more,
         "promoted": found.promoted,
         "verdict": found.verdict,
         "held_out": found.scores,

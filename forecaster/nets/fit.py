@@ -139,15 +139,16 @@ def train(
         scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
         stands = warm and not promoted and champion_passes(scores)
-        if stands:
-            load(network, began)
         weights, more = arrays(network), 0
         if (stands or (promoted and (updates or warm))) and elapsed_s() < group.training.budget_s:
+            if stands:
+                load(network, began)
             planned = FEWEST if stands else max(FEWEST, ceil(MORE * updates))
             everything = course(dataset.values.shape[-1], "learning from all there is", UNTIL_JUDGED, 1.0)
             more = go_on(network, everything._replace(planned=planned))
-        if stands and more:
+        if stands and more:  # what is kept, and told of, is the champion
             promoted, verdict = True, f"promoted: the champion, with newer data; the challenger was {verdict}"
+            weights, scores["challenger"], updates = began, scores["champion"], 0
     progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
     return Trained(
         weights=packed(arrays(network), weights) if more else weights,
