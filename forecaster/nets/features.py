@@ -19,6 +19,7 @@ import numpy as np
 from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import parts, trailing
+from forecaster.nets.structural import NAMES, structure
 from forecaster.records import Array, Inputs
 
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
@@ -161,11 +162,18 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
             if season == shape.season:
                 shown.append(soft(scaled(undo(part.adjusted[..., -shape.recent :]))))
 
+    widths = [scatter]
+    for season in shape.structural:
+        model = structure(target, season, shape.lookback, shape.horizon, asked, len(origins))
+        smooth.append(model.candidates)
+        widths.append(model.spread[..., None])
+        shown += [model.posterior, np.log1p(model.error / scale)[..., None]]
+
     flat = np.stack([last, np.where(readings > 0, location, np.nan)], axis=-1)[:, asked, None]  # (B, T', 1, 2)
     flat = np.repeat(flat, shape.horizon, axis=2)
     return Own(
         shown=shown,
-        scatter=soft(scatter / scale[:, asked, None, None]),
+        scatter=soft(np.concatenate(widths, axis=-1) / scale[:, asked, None, None]),
         candidates=scaled(np.concatenate([simple, *smooth, flat], axis=-1), asked).astype(np.float32),
         location=location,
         scale=scale,
@@ -234,8 +242,8 @@ def names(shape: Shape) -> tuple[str, ...]:
     """What the K candidates are.
 
     For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, the
-    median of up to 28. Then what :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied. Then the
-    last value, and the level of the last season.
+    median of up to 28. Then what :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied; and
+    :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
     """
     if not shape.own_past:
         return ()
@@ -251,7 +259,8 @@ def names(shape: Shape) -> tuple[str, ...]:
         for season in shape.smoothed
         for kind in ("smoothed", "theta", "drift")
     ]
-    return (*seasonal, *smooth, "last", "level")
+    whole = [f"{kind} of {season}" for season in shape.structural for kind in NAMES]
+    return (*seasonal, *smooth, *whole, "last", "level")
 
 
 def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:

@@ -33,6 +33,10 @@ LEAD, RANK = 16, 3
 """D, width of the vector that describes one lead, and R, how many different ways of growing with the lead there are."""
 
 
+FAVOURED = {"median": 2.0, "structural": 4.0}
+"""What the gate begins with for some kinds of candidates; 0 for the others."""
+
+
 class View(NamedTuple):
     """:class:`forecaster.nets.features.Features` as the network takes them.
 
@@ -84,9 +88,9 @@ class Network(nn.Module):
         self.start_simple()
 
     def start_simple(self) -> None:
-        """Begin as a mixture of the candidates, mostly the medians, with a bell curve around it."""
+        """Begin as a mixture of the candidates, mostly those of :data:`FAVOURED`, with a bell curve around it."""
         bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
-        favour = torch.tensor([2.0 if name.startswith("median") else 0.0 for name in names(self.shape)])
+        favour = torch.tensor([FAVOURED.get(name.split(" of ")[0], 0.0) for name in names(self.shape)])
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             gaps = torch.log(torch.expm1(bell.diff()))  # softplus undoes it

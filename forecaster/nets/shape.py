@@ -9,6 +9,7 @@ from typing import cast
 from forecaster.errors import ModelError, ModelMismatch
 from forecaster.nets.phases import BLOCKS
 from forecaster.nets.smoothing import reach
+from forecaster.nets.structural import depth
 from forecaster.settings import Cell, Group, Role
 
 RECENT = 24
@@ -58,6 +59,11 @@ class Shape:
     def smoothed(self) -> tuple[int, ...]:
         """Seasons of which the lookback holds enough to take a series apart."""
         return tuple(season for season in self.seasons if reach(season) <= self.lookback)
+
+    @property
+    def structural(self) -> tuple[int, ...]:
+        """Seasons short enough, and known for long enough, for structural models."""
+        return tuple(season for season in self.seasons if depth(season, self.lookback))
 
     @property
     def recent(self) -> int:
