@@ -16,7 +16,7 @@ from forecaster.nets.features import Strip
 from forecaster.nets.loss import pinball_loss
 from forecaster.nets.network import Network, View
 
-RATE = 6e-3
+RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 CLIP = 1.0
 AVERAGING = 0.99
