@@ -167,7 +167,7 @@ def forecasts(predictor: NetworkPredictor, known: Dataset, group: Group, rows: A
         part = Strip(strip.values[some][..., begin:], strip.calendar[begin:], strip.shift[begin:])
         shown = extract(part, net.shape, net.usual)
         with torch.inference_mode():
-            scaled, _ = net(view(shown), net.recurrent.initial_state(len(some)))
+            scaled, _ = net(view(shown), net.initial_state(len(some)))
         found.append(unscaled(scaled.numpy(), shown)[np.arange(len(some)), cut[some] - 1 - begin])
     return np.concatenate(found)
 

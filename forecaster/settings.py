@@ -103,6 +103,7 @@ class Network:
     cell: Cell = "gru"
     layers: int = 1
     hidden: int = 64
+    members: int = 2
     dropout: float = 0.0
 
 

@@ -87,8 +87,8 @@ def choices(group: Group, seed: int) -> list[Choice]:
     lookbacks = [group.lookback, *([half] if half >= 2 * max(group.seasons, default=8) else [])]
     now = present(group)
     space = (
-        Choice(network=Network(cell=cell, layers=layers, hidden=hidden, dropout=dropout), lookback=lookback)
-        for cell, layers, hidden, dropout, lookback in product(CELLS, LAYERS, HIDDEN, DROPOUT, lookbacks)
+        Choice(network=replace(group.network, cell=cell, layers=layers, hidden=hidden, dropout=dropout), lookback=steps)
+        for cell, layers, hidden, dropout, steps in product(CELLS, LAYERS, HIDDEN, DROPOUT, lookbacks)
     )
     others = [choice for choice in space if choice != now]
     return [now, *(others[place] for place in np.random.default_rng(seed).permutation(len(others)).tolist())]

@@ -176,6 +176,7 @@ class Network(Section):
     cell: settings.Cell = Field("gru", description="Recurrent cell.")
     layers: Count = Field(1, le=8, description="Cells stacked on each other.")
     hidden: Count = Field(64, le=4096, description="Numbers each cell remembers.")
+    members: Count = Field(2, le=16, description="Networks whose forecasts are averaged; each costs as much again.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Part of the signals dropped in training.")
     own_past: bool = Field(True, description="Whether it sees the stream's own past, or covariates only.")
 

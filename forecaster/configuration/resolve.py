@@ -81,6 +81,7 @@ def _group(name: str, group: models.Group) -> settings.Group:
             cell=group.network.cell,
             layers=group.network.layers,
             hidden=group.network.hidden,
+            members=group.network.members,
             dropout=group.network.dropout,
         ),
         training=_training(group),

@@ -3,7 +3,7 @@
 Training is truncated back-propagation through time: a *row* is a stretch of one stream, a few chunks long; the rows of
 a batch step through their chunks side by side, the state goes on from chunk to chunk and the gradient does not.
 
-Shape letters: **S** streams, **R** rows of a batch, **T** origins, **H** horizon.
+Shape letters: **S** streams, **R** rows of a batch for all members, **T** origins, **H** horizon.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOGETHER = 16
 """Streams whose features are computed in one go, at most: few enough to stay in the cache."""
 
 ROWS, CHUNK, CHUNKS, EVERY = 32, 24, 4, 3
-"""Rows of a batch, origins of a chunk, chunks of a row, and how many origins share one forecast."""
+"""Rows of a batch for each member, origins of a chunk, chunks of a row, and how many origins share one forecast."""
 
 EXAMINED, AT_LEAST = 20_000, 64
 """Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
@@ -175,18 +175,19 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     return Batch(seen=shown.seen, target=shown.target, observed=observed, every=every, fresh=True)
 
 
-def batches(source: Pool, random: np.random.Generator) -> Iterator[Batch]:
-    """About one pass over a pool: rows that begin anywhere, cut into chunks in order of time.
+def batches(source: Pool, members: int, random: np.random.Generator) -> Iterator[Batch]:
+    """About one pass over a pool for each member: rows that begin anywhere, cut into chunks in order of time.
 
     A row is laid around a random useful origin, so streams that are long have more rows than those that are young.
     """
     origins = source.seen.inputs.shape[1]
     every = EVERY if origins >= CHUNK else 1
     length = min(origins - every + 1, CHUNK * CHUNKS)  # a row may begin at any of so many neighbours
+    rows = ROWS * members
     draws = max(1, round(len(source.useful) * source.every / (length * ROWS)))
     for _ in range(draws):
-        picked = source.useful[random.integers(len(source.useful), size=ROWS)]
-        start = np.clip(picked[:, 1] * source.every - random.integers(length, size=ROWS), 0, origins - length)
+        picked = source.useful[random.integers(len(source.useful), size=rows)]
+        start = np.clip(picked[:, 1] * source.every - random.integers(length, size=rows), 0, origins - length)
         start -= start % source.every
         stream = torch.from_numpy(picked[:, :1])  # (R, 1)
         for first in range(0, length, CHUNK):

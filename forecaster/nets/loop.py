@@ -151,7 +151,8 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
     levels = torch.tensor(network.shape.levels)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     average = AveragedModel(network, avg_fn=averaged)
-    state = network.recurrent.initial_state(ROWS)
+    fresh = network.initial_state(ROWS * network.shape.members)[:, :1]  # of one member each
+    state = fresh
     loss = begun = 0.0
     for updates, batch in enumerate(course.lessons):
         gone = course.spent()
@@ -160,8 +161,8 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
         if done >= 1 or gone >= 1:
             break
         optimizer.param_groups[0]["lr"] = course.rate * one_cycle(done)
-        state = network.recurrent.initial_state(ROWS) if batch.fresh else state.detach()
-        quantiles, state = network.train()(batch.seen, state, batch.every)
+        state = fresh if batch.fresh else state.detach()
+        quantiles, state = network.train().dealt(batch.seen, state, batch.every)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
         optimizer.zero_grad()
         torch.autograd.backward(error)
@@ -190,7 +191,7 @@ def examined(network: Network, exam: Batch, updates: int) -> Best:
         for first in range(0, len(exam.target), few):
             some = slice(first, first + few)
             target, observed = exam.target[some], exam.observed[some]
-            state = network.recurrent.initial_state(len(target))
+            state = network.initial_state(len(target))
             quantiles, _ = network(View(*(tensor[some] for tensor in exam.seen)), state, exam.every)
             count = observed.sum().item()
             total += count * pinball_loss(quantiles, target, observed, levels).item()
@@ -220,7 +221,7 @@ def endless(strip: Strip, network: Network, random: np.random.Generator) -> Iter
     for pool in pools(strip, network.shape, network.usual, random):
         if not len(pool.useful):
             return
-        yield from batches(pool, random)
+        yield from batches(pool, network.shape.members, random)
         del pool  # before the next is made
 
 

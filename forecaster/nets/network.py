@@ -1,4 +1,4 @@
-"""The network: a recurrent memory that chooses among simple forecasts and corrects them.
+"""The network: a recurrent memory that chooses among simple forecasts and corrects them; and a committee of such.
 
 ::
 
@@ -12,13 +12,13 @@ All leads come out in one pass. Without the gate a network this small loses to t
 (:func:`forecaster.nets.features.spread`) it wins by half as much.
 
 Shape letters: **B** batch, **T** steps, **H** horizon, **I** inputs, **J** lead features, **K** candidates,
-**Q** levels, **N** hidden size, **D** width of a lead, **R** rank.
+**P** members, **L** layers, **Q** levels, **N** hidden size, **D** width of a lead, **R** rank.
 """
 
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -59,12 +59,20 @@ def view(features: Features) -> View:
 class Network(nn.Module):
     """Quantiles of every lead from the step just closed and the state carried so far.
 
+    A committee: its members are alike, start from different weights, learn from different rows, and their quantiles
+    are averaged. Where each errs in its own way the mean errs less.
+
     Parameters
     ----------
     shape
         What to build.
     usual
         Centre and spread of the channels; kept with the weights.
+
+    References
+    ----------
+    Hansen & Salamon (1990), "Neural Network Ensembles", IEEE Transactions on Pattern Analysis and Machine Intelligence
+    12(10).
     """
 
     centre: Tensor
@@ -75,6 +83,57 @@ class Network(nn.Module):
         self.shape = shape
         self.register_buffer("centre", torch.from_numpy(usual.centre))
         self.register_buffer("spread", torch.from_numpy(usual.spread))
+        self.members = nn.ModuleList(Member(shape) for _ in range(shape.members))
+
+    @property
+    def usual(self) -> Usual:
+        """Centre and spread of the channels, float64 (C,)."""
+        return Usual(self.centre.numpy(), self.spread.numpy())
+
+    def initial_state(self, streams: int) -> Tensor:
+        """Zeros, shape (B, P, L, N)."""
+        own = cast(Member, self.members[0]).recurrent.initial_state(streams)
+        return own.repeat(1, len(self.members), 1, 1)
+
+    def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
+        """Step through T origins and forecast at the end of every so many.
+
+        Parameters
+        ----------
+        seen
+            What is known: ``inputs`` at each of the T origins, the rest only at those that forecast, T' of them.
+        state
+            Shape (B, P, L, N).
+        every
+            Training is cheaper, and no worse, when only every third step forecasts.
+
+        Returns
+        -------
+        quantiles, state
+            Scaled, (B, T', H, Q), strictly increasing along Q; and the state after the last origin.
+        """
+        parts = zip(self.members, torch.split(state, 1, dim=1), strict=True)
+        quantiles, states = zip(*(member(seen, part, every) for member, part in parts), strict=True)
+        return torch.stack(quantiles).mean(0), torch.cat(states, dim=1)
+
+    def dealt(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
+        """As :meth:`forward`, but each row is forecast by one member only: rows in equal parts, the first to the first.
+
+        So each learns from rows of its own. The state of a row is that of its member, (B, 1, L, N).
+        """
+        size = len(state) // len(self.members)
+        hands = zip(*(torch.split(tensor, size) for tensor in (*seen, state)), strict=True)
+        found = [member(View(*hand[:3]), hand[3], every) for member, hand in zip(self.members, hands, strict=True)]
+        quantiles, states = zip(*found, strict=True)
+        return torch.cat(quantiles), torch.cat(states)
+
+
+class Member(nn.Module):
+    """One network of the committee: shape as of :class:`Network`."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
         inputs, leads, candidates = widths(shape)
         self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout)
         self.memory = nn.Linear(shape.hidden, RANK * LEAD)
@@ -96,28 +155,8 @@ class Network(nn.Module):
             gaps = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
             self.head.bias.copy_(torch.cat([favour, torch.zeros(1), gaps]))
 
-    @property
-    def usual(self) -> Usual:
-        """Centre and spread of the channels, float64 (C,)."""
-        return Usual(self.centre.numpy(), self.spread.numpy())
-
     def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
-        """Step through T origins and forecast at the end of every so many.
-
-        Parameters
-        ----------
-        seen
-            What is known: ``inputs`` at each of the T origins, the rest only at those that forecast, T' of them.
-        state
-            Shape (B, P=1, L, N).
-        every
-            Training is cheaper, and no worse, when only every third step forecasts.
-
-        Returns
-        -------
-        quantiles, state
-            Scaled, (B, T', H, Q), strictly increasing along Q; and the state after the last origin.
-        """
+        """As :meth:`Network.forward`, with a state of its own, (B, 1, L, N)."""
         memory, state = self.recurrent(seen.inputs, state)
         asked = self.memory(memory[:, every - 1 :: every]).unflatten(-1, (RANK, LEAD))  # (B, T', R, D)
         present = seen.candidates.isfinite()

@@ -66,8 +66,8 @@ class NetworkPredictor:
         return cls(network, group, version)
 
     def initial_state(self, streams: int) -> Array:
-        """Zeros, float32 (streams, 1, L, N)."""
-        return self.network.recurrent.initial_state(streams).numpy()
+        """Zeros, float32 (streams, P, L, N)."""
+        return self.network.initial_state(streams).numpy()
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""

@@ -22,7 +22,7 @@ class Shape:
 
     Attributes
     ----------
-    cell, layers, hidden, dropout
+    cell, layers, hidden, members, dropout
         As in :class:`forecaster.settings.Network`.
     horizon, levels, seasons, calendar, lookback, own_past
         As in :class:`forecaster.settings.Group`.
@@ -35,6 +35,7 @@ class Shape:
     cell: Cell
     layers: int
     hidden: int
+    members: int
     dropout: float
     horizon: int
     levels: tuple[float, ...]
@@ -86,6 +87,7 @@ def shape_of(group: Group, features: int) -> Shape:
         cell=group.network.cell,
         layers=group.network.layers,
         hidden=group.network.hidden,
+        members=group.network.members,
         dropout=group.network.dropout,
         horizon=group.horizon,
         levels=group.levels,
@@ -134,7 +136,7 @@ NOUNS = {
 def require(shape: Shape, group: Group, version: str) -> None:
     """Refuse a model that does not fit its group.
 
-    The inner make (cell, layers, hidden) may differ: such a model still serves until the next training.
+    The inner make (cell, layers, hidden, members) may differ: such a model still serves until the next training.
 
     Raises
     ------

@@ -142,7 +142,7 @@ def test_a_champion_that_stands_its_ground_learns_the_newer_data(homely: tuple[G
 
     for spoilt, verdict in ((0.0, "as good as the champion"), (9.0, "promoted: the champion, with newer data;")):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "fit", lambda network, *_, by=spoilt: network.head.weight.data.add_(by) is None)
+            patch.setattr(fit, "fit", lambda net, *_, by=spoilt: net.members[0].head.weight.data.add_(by) is None)
             result = trained(data, group, champion=standing, warm_weights=began)
 
         assert verdict in result.verdict
@@ -224,7 +224,7 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
     other = trained(data, wider, updates=0, warm_weights=given).weights
 
     assert all(np.array_equal(given[name], array) for name, array in judged(same).items())
-    assert other["recurrent.net.weight_hh_l0"].shape == (51, 17)
+    assert other["members.0.recurrent.net.weight_hh_l0"].shape == (51, 17)
 
 
 def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +258,7 @@ def test_rows_go_on_chunk_by_chunk() -> None:
     usual = fit.usual(strip.values)
     pool = batches.pool([strip], shape_of(group, 2), usual)
 
-    row = list(batches.batches(pool, np.random.default_rng(0)))[: batches.CHUNKS]
+    row = list(batches.batches(pool, 1, np.random.default_rng(0)))[: batches.CHUNKS]
 
     hours = [torch.atan2(chunk.seen.inputs[0, :, -2], chunk.seen.inputs[0, :, -1]) for chunk in row]
     phases = torch.cat(hours).div(2 * torch.pi / 24).round().remainder(24)

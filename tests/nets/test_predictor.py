@@ -77,7 +77,7 @@ def test_serving_is_training_one_step_at_a_time(group: Group) -> None:
 
     features = extract(whole(data, group.horizon, group.lookback, steps), network.shape, network.usual)
     with torch.no_grad():
-        scaled, _ = network(view(features), network.recurrent.initial_state(2))
+        scaled, _ = network(view(features), network.initial_state(2))
 
     # Future-known channels are hidden after the last step of training, so the last origins see less there.
     until = steps - group.horizon
@@ -85,6 +85,26 @@ def test_serving_is_training_one_step_at_a_time(group: Group) -> None:
     found = stepped(predictor, data, group)[:, :until]
     spread = features.scale[:, :until, None, None]
     np.testing.assert_allclose(found / spread, expected / spread, atol=1e-5, rtol=1e-5)
+
+
+def test_a_committee_says_the_mean_of_its_members() -> None:
+    """Each has weights and a state of its own; in training each row is forecast by one of them."""
+    group = hourly_group(network=Network(hidden=5, members=3))
+    network = untrained(group).network
+    data = a_world(group)
+    with torch.no_grad():
+        seen = view(extract(whole(data, group.horizon, group.lookback, 30), network.shape, network.usual))
+        together, state = network(seen, network.initial_state(2))
+        alone = [member(seen, torch.zeros(2, 1, 1, 5)) for member in network.members]
+        rows = [torch.cat([tensor, tensor, tensor]) for tensor in seen]
+        dealt, after = network.dealt(type(seen)(*rows), torch.zeros(6, 1, 1, 5))
+
+    assert state.shape == (2, 3, 1, 5)
+    assert not torch.allclose(alone[0][0], alone[1][0])
+    torch.testing.assert_close(together, torch.stack([one for one, _ in alone]).mean(0))
+    torch.testing.assert_close(dealt, torch.cat([one for one, _ in alone]))
+    torch.testing.assert_close(after, torch.cat([one for _, one in alone]))
+    torch.testing.assert_close(state, torch.cat([one for _, one in alone], dim=1))
 
 
 def test_future_changes_no_forecast_before_it() -> None:
@@ -211,9 +231,9 @@ def test_model_for_other_settings_is_refused(changes: dict, told: str) -> None:
 def test_model_with_other_tensors_is_refused() -> None:
     """A shape that is not the one of the weights is told by the names of the tensors."""
     old = untrained(hourly_group())
-    fewer = {name: array for name, array in weights(old).items() if name != "head.bias"}
+    fewer = {name: array for name, array in weights(old).items() if name != "members.1.head.bias"}
 
-    with pytest.raises(ModelError, match=r"head\.bias do not fit the recorded shape"):
+    with pytest.raises(ModelError, match=r"members\.1\.head\.bias do not fit the recorded shape"):
         NetworkPredictor.from_weights(fewer, to_json(old.network.shape), hourly_group(), "0007")
 
 
