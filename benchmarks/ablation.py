@@ -14,6 +14,7 @@ import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,14 +29,14 @@ from benchmarks.accuracy.datasets import chosen
 from benchmarks.accuracy.naive import naive2
 from benchmarks.accuracy.task import Task, task_of
 from forecaster.backtest import of_steps
-from forecaster.nets import features, fit, loop, network
+from forecaster.nets import batches, features, fit, loop, network
 from forecaster.nets.batches import whole
 from forecaster.nets.features import Strip, extract
 from forecaster.nets.network import view
 from forecaster.nets.phases import filled
 from forecaster.nets.predictor import NetworkPredictor, unscaled
 from forecaster.nets.recurrent import Recurrent
-from forecaster.nets.shape import Shape
+from forecaster.nets.shape import Shape, shape_of
 from forecaster.pipeline.panel import dataset
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -54,6 +55,17 @@ def without_memory() -> Iterator[None]:
         return 0 * out, after
 
     with patch.object(Recurrent, "forward", silent):
+        yield
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """A committee of one, with the rows of all."""
+    with (
+        patch.object(fit, "shape_of", lambda *said: replace(shape_of(*said), members=1)),
+        patch.object(loop, "ROWS", 2 * batches.ROWS),
+        patch.object(batches, "ROWS", 2 * batches.ROWS),
+    ):
         yield
 
 
@@ -92,6 +104,8 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "the network": ExitStack,
     "without memory": without_memory,
     "without levels, Theta and drifts": changed(Shape, "smoothed", ()),
+    "without structural models": changed(Shape, "structural", ()),
+    "one network instead of two": alone,
     "without a gate": without_gate,
     "unit: scatter, not seasonal error": without_scale,
     "inputs without logarithm": without_calm,

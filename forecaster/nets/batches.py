@@ -30,7 +30,7 @@ passed over so often, and others drawn."""
 TOGETHER = 16
 """Streams whose features are computed in one go, at most: few enough to stay in the cache."""
 
-ROWS, CHUNK, CHUNKS, EVERY = 32, 24, 4, 3
+ROWS, CHUNK, CHUNKS, EVERY = 16, 24, 4, 3
 """Rows of a batch for each member, origins of a chunk, chunks of a row, and how many origins share one forecast."""
 
 EXAMINED, AT_LEAST = 20_000, 64
