@@ -31,6 +31,10 @@ SHARPNESS = 200.0
 ALONE = 0.05
 """A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
+FAITH = 3.0
+"""How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
+times the naive forecast. This fades as targets come, and is gone when all of :data:`MEMORY` are known."""
+
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
 
@@ -69,7 +73,8 @@ class Choice:
         error, targets = self._table["error"][slots], self._table["targets"][slots]
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
-        weight = np.exp(-SHARPNESS * np.minimum(1.0, targets / MEMORY)[..., None] * behind)
+        known = np.minimum(1.0, targets / MEMORY)[..., None]
+        weight = np.exp(-SHARPNESS * known * behind - FAITH * (1 - known) * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
         return np.where(targets < ENOUGH, 1.0, part)
