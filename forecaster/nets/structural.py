@@ -98,19 +98,20 @@ def bank(season: int, window: int, horizon: int) -> Bank:
     # of the level nothing is known: the first step is taken for it, wrong by noise and season
     spread[:, 0], spread[:, :, 0] = -spread @ sees, -spread @ sees
     spread[:, 0, 0] = 1 - spread[:, 0] @ sees
+    reach = [sees]
+    for _ in range(horizon):
+        reach.append(reach[-1] @ move)
+    before, after = np.array(reach[:-1]), np.array(reach[1:])  # (H, D), what a part of the state is worth at each lead
+    wander = 1 + np.cumsum(np.einsum("hd,lde,he->lh", before, noise, before, optimize=True), axis=-1)
     weights = np.zeros((len(SETTINGS), size, 1))
     weights[:, 0] = 1
     states, expected, variance = [weights[..., :0]], [weights[:, 0, :0].T], [np.full((len(SETTINGS), horizon), np.nan)]
     for _ in range(window):
         states.append(np.ascontiguousarray(weights.transpose(2, 0, 1)))
-        ahead, error = spread, []
-        for _ in range(horizon):
-            ahead = move @ ahead @ move.T + noise
-            error.append(sees @ ahead @ sees + 1)
-        variance.append(np.stack(error, -1))
+        variance.append(wander + np.einsum("hd,lde,he->lh", after, spread, after, optimize=True))
         spread, weights = move @ spread @ move.T + noise, move @ weights
         expected.append(np.ascontiguousarray((sees @ weights).T))
-        gain = spread @ sees / error[0][:, None]  # (L, D)
+        gain = spread @ sees / variance[-1][:, :1]  # (L, D)
         spread = spread - gain[:, :, None] * (spread @ sees)[:, None]
         weights = np.concatenate([weights - gain[:, :, None] * (sees @ weights)[:, None], gain[..., None]], -1)
     return Bank(states, expected, np.stack(variance))
