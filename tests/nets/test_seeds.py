@@ -128,7 +128,7 @@ def test_ten_twenty_thirty_forty() -> None:
         step=Step(unit="day", count=1, text="1d"),
         horizon=1,
         lookback=3,
-        network=Network(hidden=16),
+        network=Network(hidden=16, members=1),
     )
     tens = np.arange(10.0, 100.0, 10.0)
     calendar, shift = np.zeros((10, 0), np.float32), np.zeros(10, np.int64)
@@ -173,7 +173,7 @@ def monthly_group(covariates: int) -> Group:
         seasons=(12,),
         calendar=("month",),
         lookback=36,
-        network=Network(cell="gru", layers=2, hidden=24),
+        network=Network(cell="gru", layers=2, hidden=24, members=1),
     )
 
 
