@@ -25,13 +25,14 @@ TRUSTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 MEMORY = 300
 """Targets over which the rolling errors look back, exponentially."""
 
-SHARPNESS = 200.0
-"""With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
+SHARPNESS, HASTE = 200.0, 3
+"""With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best.
+The exponent grows as this power of the part that is known: few targets, alike as neighbours are, tell little."""
 
 ALONE = 0.05
 """A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
-FAITH = 3.0
+FAITH = 6.0
 """How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
 times the naive forecast. This fades as targets come, and is gone when all of :data:`MEMORY` are known."""
 
@@ -74,7 +75,7 @@ class Choice:
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
         known = np.minimum(1.0, targets / MEMORY)[..., None]
-        weight = np.exp(-SHARPNESS * known * behind - FAITH * (1 - known) * (1 - TRUSTS))
+        weight = np.exp(-SHARPNESS * known**HASTE * behind - FAITH * (1 - known) * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
         return np.where(targets < ENOUGH, 1.0, part)
