@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 
 import numpy as np
@@ -19,6 +20,7 @@ from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
 from forecaster.nets.score import champion_passes, judge, score
 from forecaster.nets.shape import shape_of, to_json
+from forecaster.nets.start import SAMPLE, worth
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -131,9 +133,12 @@ def train(
                 rate=RATE * (0.3 if warm else 1.0),
             )
 
+        learning = course(since, "training", 0.0, UNTIL_JUDGED)
+        if not warm:
+            network.begin(worth(islice(learning.lessons, SAMPLE)))
         updates = fit(
             network,
-            course(since, "training", 0.0, UNTIL_JUDGED),
+            learning,
             examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random),
         )
         scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)

@@ -25,16 +25,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from forecaster.nets.features import Features, Strip, Usual, extract, names
+from forecaster.nets.features import Features, Strip, Usual, extract
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
 
 LEAD, RANK = 16, 3
 """D, width of the vector that describes one lead, and R, how many different ways of growing with the lead there are."""
-
-
-FAVOURED = {"median": 2.0, "structural": 4.0}
-"""What the gate begins with for some kinds of candidates; 0 for the others."""
 
 
 class View(NamedTuple):
@@ -90,6 +86,12 @@ class Network(nn.Module):
         """Centre and spread of the channels, float64 (C,)."""
         return Usual(self.centre.numpy(), self.spread.numpy())
 
+    def begin(self, worth: Tensor) -> None:
+        """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""
+        for member in self.members:
+            with torch.no_grad():
+                cast(Member, member).start[:, : worth.shape[-1]] = worth
+
     def initial_state(self, streams: int) -> Tensor:
         """Zeros, shape (B, P, L, N)."""
         own = cast(Member, self.members[0]).recurrent.initial_state(streams)
@@ -142,18 +144,10 @@ class Member(nn.Module):
         self.lead = nn.Linear(leads + 2 * candidates, LEAD, bias=False)
         self.norm = nn.LayerNorm(LEAD)
         self.dropout = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(LEAD, candidates + len(shape.levels))
-        self.middle = shape.levels.index(0.5)
-        self.start_simple()
-
-    def start_simple(self) -> None:
-        """Begin as a mixture of the candidates, mostly those of :data:`FAVOURED`, with a bell curve around it."""
-        bell = torch.tensor([NormalDist().inv_cdf(level) for level in self.shape.levels])
-        favour = torch.tensor([FAVOURED.get(name.split(" of ")[0], 0.0) for name in names(self.shape)])
+        self.head = nn.Linear(LEAD, candidates + len(shape.levels), bias=False)
         nn.init.zeros_(self.head.weight)
-        with torch.no_grad():
-            gaps = torch.log(torch.expm1(bell.diff()))  # softplus undoes it
-            self.head.bias.copy_(torch.cat([favour, torch.zeros(1), gaps]))
+        self.start = nn.Parameter(bell(shape.levels, candidates).repeat(shape.horizon, 1))
+        self.middle = shape.levels.index(0.5)
 
     def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
         """As :meth:`Network.forward`, with a state of its own, (B, 1, L, N)."""
@@ -164,12 +158,19 @@ class Member(nn.Module):
         calm = torch.log1p(candidates.abs()).copysign(candidates)
         told = torch.cat([calm, present, seen.leads], dim=-1)  # (B, T', H, 2 K + J)
         leads = torch.einsum("btrd,rh->bthd", asked, self.waves) + self.place + self.lead(told)  # (B, T', H, D)
-        out = self.head(self.dropout(torch.tanh(self.norm(leads))))
+        out = self.head(self.dropout(torch.tanh(self.norm(leads)))) + self.start
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, candidates, present)  # (B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
+
+
+def bell(levels: tuple[float, ...], candidates: int) -> Tensor:
+    """What the head begins with at a lead: all candidates alike, no residual, a bell curve around it; (K + Q,)."""
+    places = torch.tensor([NormalDist().inv_cdf(level) for level in levels])
+    gaps = torch.log(torch.expm1(places.diff()))  # softplus undoes it
+    return torch.cat([torch.zeros(candidates + 1), gaps])
 
 
 def waves(horizon: int) -> Tensor:

@@ -231,9 +231,9 @@ def test_model_for_other_settings_is_refused(changes: dict, told: str) -> None:
 def test_model_with_other_tensors_is_refused() -> None:
     """A shape that is not the one of the weights is told by the names of the tensors."""
     old = untrained(hourly_group())
-    fewer = {name: array for name, array in weights(old).items() if name != "members.1.head.bias"}
+    fewer = {name: array for name, array in weights(old).items() if name != "members.1.head.weight"}
 
-    with pytest.raises(ModelError, match=r"members\.1\.head\.bias do not fit the recorded shape"):
+    with pytest.raises(ModelError, match=r"members\.1\.head\.weight do not fit the recorded shape"):
         NetworkPredictor.from_weights(fewer, to_json(old.network.shape), hourly_group(), "0007")
 
 

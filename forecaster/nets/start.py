@@ -1,0 +1,48 @@
+"""What a network begins with: in each lead's mixture, simple forecasts that have been right weigh more.
+
+A gate that begins alike for all leads takes hundreds of updates to learn that the next step resembles the last one and
+the farthest does not; with little history there are no hundreds of updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from forecaster.nets.batches import Batch
+from forecaster.nets.loss import FAR
+
+SAMPLE = 24
+"""Batches that are enough to tell."""
+
+POWER, LEAST = 5.0, -8.0
+"""A forecast whose error is 1 % larger weighs ``POWER`` % less; and the smallest logarithm of a weight."""
+
+
+def worth(lessons: Iterable[Batch]) -> Tensor:
+    """Logarithm of each candidate's weight at each lead, by its mean absolute error; the best has 0.
+
+    Returns
+    -------
+    Tensor
+        float32 (H, K); 0 for a lead of which nothing was observed.
+
+    References
+    ----------
+    Bates & Granger (1969), "The Combination of Forecasts", Operational Research Quarterly 20(4): weights by the inverse
+    of the squared error, a power of 2. Here the candidates are much alike, and the network learns on from there.
+    """
+    total, count = torch.zeros(1), torch.zeros(1)
+    for batch in lessons:
+        candidates = batch.seen.candidates  # (R, T', H, K)
+        there = candidates.isfinite() & batch.observed[..., None]
+        error = (batch.target[..., None] - candidates).abs().clamp(max=FAR)
+        total = total + error.where(there, 0.0).sum((0, 1))
+        count = count + there.sum((0, 1))
+    error = torch.where(count > 0, total / count, torch.inf).clamp(min=1e-9)
+    least = F.pad(error, (0, 1), value=torch.inf).amin(-1, keepdim=True)  # of no candidate: infinite
+    weight = -POWER * torch.log(error / least)
+    return torch.where(least.isfinite(), weight.clamp(min=LEAST), 0.0)
