@@ -19,7 +19,7 @@ import numpy as np
 from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import parts, trailing
-from forecaster.nets.structural import NAMES, structure
+from forecaster.nets.structural import structure
 from forecaster.records import Array, Inputs
 
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
@@ -58,7 +58,10 @@ class Features:
     inputs
         float32 (B, T, I), for the recurrent cell.
     candidates
-        float32 (B, T', H, K): simple forecasts to choose from, NaN where absent; :func:`names` of them.
+        float32 (B, T', H, K): simple forecasts to choose from, NaN where absent. For each season: the value one, two
+        and three seasons back, the mean of the last three and of the last seven, the median of up to 28. Then what
+        :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied, and
+        :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
     leads
         float32 (B, T', H, J), what else is known about each lead.
     location, scale
@@ -236,31 +239,6 @@ def last_seen(whole: Array, seen: Array, origins: Array, shape: Shape) -> tuple[
     age = np.minimum(origins - newest, shape.lookback)
     value = np.take_along_axis(whole, np.maximum(newest, 0), -1)
     return np.where(age < shape.lookback, value, np.nan), age
-
-
-def names(shape: Shape) -> tuple[str, ...]:
-    """What the K candidates are.
-
-    For each season: the value one, two and three seasons back, the mean of the last three and of the last seven, the
-    median of up to 28. Then what :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied; and
-    :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
-    """
-    if not shape.own_past:
-        return ()
-    seasonal = [
-        f"{kind} of {season}"
-        for season in shape.usable
-        for few, kind in [(1, "1 back"), (2, "2 back"), (3, "3 back"), (3, "mean 3"), (7, "mean 7"), (1, "median")]
-        if few <= shape.blocks(season)
-    ]
-    smooth = [
-        f"{kind} of {season}{how}"
-        for how in ("", " in logarithms")
-        for season in shape.smoothed
-        for kind in ("smoothed", "theta", "drift")
-    ]
-    whole = [f"{kind} of {season}" for season in shape.structural for kind in NAMES]
-    return (*seasonal, *smooth, *whole, "last", "level")
 
 
 def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
