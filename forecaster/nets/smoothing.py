@@ -154,7 +154,7 @@ def believed(hoped: Array, came: Array, length: int, late: int, count: int) -> A
     hoped, came = hoped[known], came[known]
     there = np.isfinite(hoped + came)
     hoped, came = np.where(there, hoped, 0.0), np.where(there, came, 0.0)
-    both, own = (sums(part, length, count) for part in (hoped * came, hoped * hoped))
+    both, own = (lately(part, length, count) for part in (hoped * came, hoped * hoped))
     return np.clip(both / np.maximum(own, TINY), 0.0, 1.0)
 
 
@@ -162,11 +162,11 @@ def rises(series: Iterable[Array], seen: Array, length: int, season: int, count:
     """Slopes of the lines through the last steps, drawn to 0 while they are few; each (N, B) to (count, B)."""
     time = np.arange(len(seen))[:, None] - len(seen) / 2
     seen = narrow(seen)
-    n, t, tt = (sums(part, length, count) for part in (seen.astype(float), seen * time, seen * time**2))
+    n, t, tt = (lately(part, length, count) for part in (seen.astype(float), seen * time, seen * time**2))
     n = np.maximum(n, 1)
     few = season**3 / 12 + 1  # as if a season of steps had no slope
     scatter = tt - t * t / n + few
-    return [(sums(part * time, length, count) - t * sums(part, length, count) / n) / scatter for part in series]
+    return [(lately(part * time, length, count) - t * lately(part, length, count) / n) / scatter for part in series]
 
 
 def level_of(value: Array, hoped: Array, seen: Array, trust: Array, slope: Array) -> Array:
@@ -185,9 +185,7 @@ def level_of(value: Array, hoped: Array, seen: Array, trust: Array, slope: Array
         for part, level in zip((value, hoped), levels, strict=True)
     )
     products = (known.astype(float), y, h, y * y, h * h, y * h)
-    n, sum_y, sum_h, yy, hh, yh = (
-        np.swapaxes(sums(np.swapaxes(part, 0, 1), TRIED, count), 0, 1) for part in products
-    )  # (B, T, L)
+    n, sum_y, sum_h, yy, hh, yh = (sums(part[:, 1 - count - TRIED :], TRIED, axis=1) for part in products)  # (B, T, L)
     p, r = trust[..., None], slope[..., None] / 2
     miss = yy + p * p * hh + r * r * n - 2 * (p * yh + r * sum_y - p * r * sum_h)  # of (y - p h - r)², added up
     miss = np.maximum(miss, 0.0) / np.maximum(n, 1)
@@ -198,17 +196,40 @@ def level_of(value: Array, hoped: Array, seen: Array, trust: Array, slope: Array
     return found
 
 
-def sums(series: Array, length: int, count: int) -> Array:
+def lately(series: Array, length: int, count: int) -> Array:
     """Sum of the last ``length`` steps at each of the last ``count``; (N, ...) to (count, ...)."""
-    newest = series[len(series) - length - count + 1 :]
-    return newest.sum(0, keepdims=True) if count == 1 else running(newest, length)[length - 1 :]
+    return sums(series[len(series) - length - count + 1 :], length, axis=0)
 
 
 def running(series: Array, length: int) -> Array:
     """Sum of the last steps at each step, of fewer at the beginning; (N, ...) to (N, ...)."""
-    total = np.cumsum(series, axis=0, dtype=float)
-    total[length:] -= total[:-length].copy()
-    return total
+    before = np.zeros((length - 1, *series.shape[1:]), series.dtype)
+    return sums(np.concatenate([before, series]), length, axis=0)
+
+
+def sums(series: Array, length: int, axis: int = -1) -> Array:
+    """Sum of each run of so many steps, of which there are ``length - 1`` fewer than steps.
+
+    Each run is the end of one block and the beginning of the next. Never a difference of larger sums: what a sensor
+    once said by mistake would leave its rounding error in all that follow.
+
+    Examples
+    --------
+    >>> sums(np.array([1.0, 2, 3, 4, 5]), 3)
+    array([ 6.,  9., 12.])
+    """
+    axis %= series.ndim
+    before, after = series.shape[:axis], series.shape[axis + 1 :]
+    first = np.arange(series.shape[axis] - length + 1)
+    if len(first) == 1:
+        return np.asarray(series.sum(axis, keepdims=True))
+    missing = -series.shape[axis] % length
+    padded = np.concatenate([series, np.zeros((*before, missing, *after), series.dtype)], axis)
+    blocks = padded.reshape(*before, -1, length, *after)
+    begins = blocks.cumsum(axis + 1).reshape(padded.shape).take(first + length - 1, axis)
+    ends = np.flip(np.flip(blocks, axis + 1).cumsum(axis + 1), axis + 1).reshape(padded.shape).take(first, axis)
+    whole = (first % length == 0).reshape(-1, *[1] * len(after))
+    return np.where(whole, ends, ends + begins)
 
 
 def narrow(seen: Array) -> Array:

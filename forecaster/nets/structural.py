@@ -28,7 +28,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forecaster.nets.phases import filled, look
-from forecaster.nets.smoothing import trailing
+from forecaster.nets.smoothing import sums, trailing
 from forecaster.records import Array
 
 LONGEST = 13
@@ -179,31 +179,13 @@ def tried(series: Array, value: Array, age: Array, tools: Bank, count: int) -> t
     came = np.where(known, series[:, steps], 0.0)
     number, total, squares = (sums(part, deep) for part in (known.astype(float), came, came**2))  # (B, T)
     missed, width = (
-        sums(np.moveaxis(np.where(known[..., None], part, 0.0), -1, 1), deep)
+        sums(np.where(known[..., None], part, 0.0), deep, axis=1)
         for part in ((came[..., None] - hoped) ** 2 / wide, np.log(wide))
-    )  # (B, L, T)
-    times = np.maximum(number, 1)[:, None]
-    variance = (missed + TINY * squares[:, None] + TINIEST) / times
-    evidence = np.where(number[:, None] > 1, -TEMPER / 2 * (times * np.log(variance) + width), 0.0)
-    return np.moveaxis(evidence, 1, -1), np.moveaxis(np.sqrt(variance), 1, -1), total
-
-
-def sums(series: Array, length: int) -> Array:
-    """Sum of each run of so many steps, (..., N) to (..., N - length + 1); never a difference, so nothing is lost.
-
-    Each run is the end of one block and the beginning of the next.
-
-    Examples
-    --------
-    >>> sums(np.array([1.0, 2, 3, 4, 5]), 3)
-    array([ 6.,  9., 12.])
-    """
-    first = np.arange(series.shape[-1] - length + 1)
-    padded = np.pad(series, [(0, 0)] * (series.ndim - 1) + [(0, -series.shape[-1] % length)])
-    blocks = padded.reshape(*series.shape[:-1], -1, length)
-    begins = blocks.cumsum(-1).reshape(padded.shape)[..., first + length - 1]
-    ends = blocks[..., ::-1].cumsum(-1)[..., ::-1].reshape(padded.shape)[..., first]
-    return ends + np.where(first % length, begins, 0.0)
+    )  # (B, T, L)
+    times = np.maximum(number, 1)[..., None]
+    variance = (missed + TINY * squares[..., None] + TINIEST) / times
+    evidence = np.where(number[..., None] > 1, -TEMPER / 2 * (times * np.log(variance) + width), 0.0)
+    return evidence, np.sqrt(variance), total
 
 
 def by_age(value: Array, age: Array, steps: Array, deep: int) -> Iterator[tuple[int, tuple[Array, ...], Array]]:

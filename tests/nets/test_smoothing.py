@@ -108,6 +108,20 @@ def test_many_origins_are_told_the_same_as_one(season: int, lookback: int) -> No
     assert (together.trust[0] > 0.3).all()
 
 
+def test_an_absurd_reading_leaves_nothing_behind() -> None:
+    """A sensor once said 2^32; what is older than the lookback makes no difference, not even in rounding."""
+    random, lookback, count = np.random.default_rng(3), 90, 60
+    series = random.normal(5, 1, (1, lookback + count - 1))
+    shift = np.zeros(series.shape[1], np.int64)
+    series[0, 20] = 2.0**32
+
+    together = parts(series, 4, shift, lookback, count)
+
+    alone = parts(series[:, count - 1 :], 4, shift[count - 1 :], lookback, 1)
+    for name in ("trust", "level", "slope", "drift", "adjusted"):
+        np.testing.assert_allclose(getattr(together, name)[:, -1], getattr(alone, name)[:, 0], atol=1e-9, err_msg=name)
+
+
 def test_running_sum_by_hand() -> None:
     """Of the last three."""
     assert running(np.array([1.0, 2, 3, 4, 5]), 3).tolist() == [1, 3, 6, 9, 12]
