@@ -25,16 +25,19 @@ TRUSTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 MEMORY = 300
 """Targets over which the rolling errors look back, exponentially."""
 
-SHARPNESS, HASTE = 200.0, 3
-"""With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best.
-The exponent grows as this power of the part that is known: few targets, alike as neighbours are, tell little."""
+SHARPNESS = 200.0
+"""With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
+
+DOUBT = 0.4
+"""How much larger an error must be, before anything has come true, to count half of what it would. It fades as targets
+come: few of them, alike as neighbours are, tell large differences but not small ones."""
 
 ALONE = 0.05
 """A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
-FAITH = 6.0
+FAITH = 10.0
 """How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
-times the naive forecast. This fades as targets come, and is gone when all of :data:`MEMORY` are known."""
+times the naive forecast. The exponent fades as the square of the part of :data:`MEMORY` that is yet to come."""
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
@@ -75,7 +78,8 @@ class Choice:
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
         known = np.minimum(1.0, targets / MEMORY)[..., None]
-        weight = np.exp(-SHARPNESS * known**HASTE * behind - FAITH * (1 - known) * (1 - TRUSTS))
+        counted = behind**2 / (behind + DOUBT * (1 - known) + 1e-300)
+        weight = np.exp(-SHARPNESS * known * counted - FAITH * (1 - known) ** 2 * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
         return np.where(targets < ENOUGH, 1.0, part)
