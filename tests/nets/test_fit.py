@@ -214,6 +214,19 @@ def test_champion_stands_unless_beaten(homely: tuple[Group, Dataset, fit.Trained
     assert "more error than the champion" in result.verdict
 
 
+def test_a_network_without_time_to_learn_knows_what_has_been_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a random walk that is the last value, more so at the first lead; a gate that begins alike is far worse."""
+    group = hourly_group()
+    walks = dataset(np.random.default_rng(4).normal(size=(4, 1, HISTORY)).cumsum(-1), group)
+
+    knowing = trained(walks, group, updates=0)
+    monkeypatch.setattr(fit, "worth", lambda _: torch.zeros(1))
+    blank = trained(walks, group, updates=0)
+
+    assert max(knowing.updates, blank.updates) <= 1
+    assert knowing.scores["challenger"]["mae"] < 0.8 * blank.scores["challenger"]["mae"]
+
+
 def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, fit.Trained]) -> None:
     """With no time to learn, the weights are those given; weights of another shape are left aside."""
     group, data, champion = homely
