@@ -50,7 +50,9 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     group = of_steps(task.group)
     first = fit(task, group, task.before(task.learn), None, report)
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    engine.handle([ModelReady(group.name, VERSION, first.judged)])
+    champion = first if first.note["promoted"] else None
+    if champion:
+        engine.handle([ModelReady(group.name, VERSION, champion.judged)])
     streamed, begin = fed(task)
     grid = task.grid
     places = where(task)
@@ -61,14 +63,15 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     last, counts = Tick(grid.start(streamed.first + columns)), int(task.columns.min())
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
         for column in range(begin, columns + 1):
-            if column == counts:  # until here a network that had not learned what it forecasts
-                engine.handle([ModelReady(group.name, VERSION, first.model)])
+            if column == counts and champion:  # until here a network that had not learned what it forecasts
+                engine.handle([ModelReady(group.name, VERSION, champion.model)])
             if due(task, column):
                 known = task.before(np.minimum(task.end, column))
-                newer = fit(task, group, known, fitted[-1], report)
+                newer = fit(task, group, known, champion, report)
                 fitted.append(newer)
                 if newer.note["promoted"]:
-                    engine.handle([ModelReady(group.name, VERSION, newer.model)])
+                    champion = newer
+                    engine.handle([ModelReady(group.name, VERSION, champion.model)])
             began_s = time.process_time()
             effects = engine.handle([next(events) if column < columns else last])
             spent_s += time.process_time() - began_s

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.accuracy import product
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.datasets import DATASETS, Borders, DataSet, chosen
 from benchmarks.accuracy.quantiles import Writer, chunks
 from benchmarks.accuracy.results import merge
 from benchmarks.accuracy.score import score, skill
 from benchmarks.accuracy.task import Task, group_of, task_of
+from forecaster.nets.fit import Trained
 
 REQUIRED = (
     *("dataset", "method", "cell", "seeds", "smape", "mase", "owa", "mape", "mae", "mse", "pinball", "coverage80"),
@@ -62,6 +66,24 @@ def test_a_file_without_a_line_is_run_from_end_to_end(tmp_path: Path) -> None:
     assert rows["ours"]["train_seconds"] > 0
     assert rows["ours"]["peak_memory_mb"] > 50
     assert rows["ours"]["choice"]["seasons"] == [24]
+
+
+@pytest.mark.parametrize("promoted", [True, False])
+def test_a_network_that_is_rejected_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promoted: bool
+) -> None:
+    """What the product would not publish is not scored as its own."""
+    a_table((14, 12), split=12).to_parquet(tmp_path / "made.parquet")
+    task = task_of(a_set("official"), tmp_path, training={"budget": "1s"})
+    train = product.train
+
+    def judged(*data: Any, **said: Any) -> Trained:
+        return replace(train(*data, **said), promoted=promoted)  # type: ignore[type-var]
+
+    monkeypatch.setattr(product, "train", judged)
+    found: Any = product.run(task, tmp_path / "found.npy", lambda _: None)
+
+    assert ("naive" in found["choice"]["served"]) != promoted
 
 
 def the_truth(task: Task, path: Path, late: int = 0) -> None:
