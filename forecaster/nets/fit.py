@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from math import ceil
 
 import numpy as np
@@ -20,7 +19,7 @@ from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
 from forecaster.nets.score import champion_passes, judge, score
 from forecaster.nets.shape import shape_of, to_json
-from forecaster.nets.start import SAMPLE, worth
+from forecaster.nets.start import worth
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -135,7 +134,7 @@ def train(
 
         learning = course(since, "training", 0.0, UNTIL_JUDGED)
         if not warm:
-            network.begin(worth(islice(learning.lessons, SAMPLE)))
+            network.begin(worth(learning.lessons))
         updates = fit(
             network,
             learning,

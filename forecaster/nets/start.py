@@ -7,6 +7,7 @@ the farthest does not; with little history there are no hundreds of updates.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ def worth(lessons: Iterable[Batch]) -> Tensor:
     Returns
     -------
     Tensor
-        float32 (H, K); 0 for a lead of which nothing was observed.
+        float32 (H, K); 0 for a lead of which nothing was observed. A single 0 where there is no batch at all.
 
     References
     ----------
@@ -36,7 +37,7 @@ def worth(lessons: Iterable[Batch]) -> Tensor:
     of the squared error, a power of 2. Here the candidates are much alike, and the network learns on from there.
     """
     total, count = torch.zeros(1), torch.zeros(1)
-    for batch in lessons:
+    for batch in islice(lessons, SAMPLE):
         candidates = batch.seen.candidates  # (R, T', H, K)
         there = candidates.isfinite() & batch.observed[..., None]
         error = (batch.target[..., None] - candidates).abs().clamp(max=FAR)

@@ -78,7 +78,9 @@ def test_a_network_that_is_rejected_does_not_serve(
     train = product.train
 
     def judged(*data: Any, **said: Any) -> Trained:
-        return replace(train(*data, **said), promoted=promoted)  # type: ignore[type-var]
+        found = train(*data, **said)
+        assert found is not None
+        return replace(found, promoted=promoted)
 
     monkeypatch.setattr(product, "train", judged)
     found: Any = product.run(task, tmp_path / "found.npy", lambda _: None)

@@ -65,7 +65,7 @@ def test_a_network_stands_until_there_is_something_to_judge_it_by() -> None:
 
 
 def test_few_targets_tell_large_differences_not_small_ones() -> None:
-    """A network that errs a tenth more keeps most of its part over a hundred targets; one that errs twice has none."""
+    """A network that errs a tenth more keeps most of its part over a hundred targets; one far worse has none."""
 
     def trust(times: float) -> list[float]:
         choice, random, found = a_choice(), np.random.default_rng(0), []
@@ -76,4 +76,5 @@ def test_few_targets_tell_large_differences_not_small_ones() -> None:
 
     assert trust(1.1)[100] > 0.5
     assert trust(1.1)[-1] < 0.1
+    assert trust(1.5)[100] == 0
     assert trust(2.0)[60] == 0
