@@ -151,7 +151,8 @@ class Card:
         Of the group's settings it was trained for.
     scores
         On the held-out tail, before anything was learned from it:
-        ``{"challenger": {"mae": …, "mase": …, "pinball": …}, "champion": …, "naive": …}``.
+        ``{"challenger": {"mae": …, "mase": …, "pinball": …}, "champion": …, "naive": …}``; ``half`` of challenger and
+        naive where the challenger alone was no better.
     promoted
         Whether it beat naive and was no worse than the champion, or is the champion with newer data.
     verdict

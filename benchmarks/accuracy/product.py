@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.methods import Report, Skip
+from benchmarks.accuracy.methods import Report
 from benchmarks.accuracy.quantiles import Writer
 from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
@@ -50,14 +50,14 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     group = of_steps(task.group)
     first = fit(task, group, task.before(task.learn), None, report)
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    champion = first if first.note["promoted"] else None
+    champion = first if first and first.note["promoted"] else None
     if champion:
         engine.handle([ModelReady(group.name, VERSION, champion.judged)])
     streamed, begin = fed(task)
     grid = task.grid
     places = where(task)
     row_of = {one.name: row for row, one in enumerate(task.history.series)}
-    fitted, served = [first], Counter[str]()
+    fitted, served = [first] if first else [], Counter[str]()
     spent_s, issued, columns = 0.0, 0, streamed.values.shape[1]
     events = readings(group, streamed, grid, begin)
     last, counts = Tick(grid.start(streamed.first + columns)), int(task.columns.min())
@@ -68,8 +68,8 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
             if due(task, column):
                 known = task.before(np.minimum(task.end, column))
                 newer = fit(task, group, known, champion, report)
-                fitted.append(newer)
-                if newer.note["promoted"]:
+                fitted += [newer] if newer else []
+                if newer and newer.note["promoted"]:
                     champion = newer
                     engine.handle([ModelReady(group.name, VERSION, champion.model)])
             began_s = time.process_time()
@@ -86,7 +86,7 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
             if column % 100 == 0:
                 report(f"streaming {(column - begin) / max(columns - begin, 1):.0%}")
     return {
-        "train_seconds": first.seconds,
+        "train_seconds": first.seconds if first else None,
         "forecast_seconds_per_1000": 1000 * spent_s / max(issued, 1),
         "choice": choice(group, fitted) | {"served": dict(served)},
     }
@@ -128,13 +128,10 @@ def due(task: Task, column: int) -> bool:
     return borders.test < column < borders.end and (column - borders.test) % every == 0
 
 
-def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: Report) -> Fitted:
-    """One training as the product does it. Time is this process's own, so that neighbours do not eat the budget.
+def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: Report) -> Fitted | None:
+    """One training as the product does it; None when it finds too little to learn from.
 
-    Raises
-    ------
-    Skip
-        When the product finds too little to learn from.
+    Time is this process's own, so that neighbours do not eat the budget.
     """
     began_s = time.process_time()
     found = train(
@@ -147,7 +144,7 @@ def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: R
         warm_weights=before.weights if before else None,
     )
     if found is None:
-        raise Skip("too little history to train on")
+        return None
     weights = judged(found.weights)
     return Fitted(
         model=NetworkPredictor.from_weights(found.weights, found.shape, group, VERSION),
@@ -198,7 +195,7 @@ def choice(group: Group, fitted: list[Fitted]) -> dict[str, object]:
         "levels": group.levels,
         "budget_s": group.training.budget_s,
         "seed": group.training.seed,
-        "first_training": fitted[0].note,
+        "first_training": fitted[0].note if fitted else {"promoted": False, "verdict": "too little history"},
         "trainings": len(fitted),
         "later_promoted": sum(bool(one.note["promoted"]) for one in fitted[1:]),
         "later_seconds": sum(one.seconds for one in fitted[1:]),

@@ -18,7 +18,7 @@ import numpy as np
 
 from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
-from forecaster.nets.smoothing import parts, trailing
+from forecaster.nets.smoothing import parts, running, trailing
 from forecaster.nets.structural import structure
 from forecaster.records import Array, Inputs
 
@@ -59,7 +59,8 @@ class Features:
         float32 (B, T, I), for the recurrent cell.
     candidates
         float32 (B, T', H, K): simple forecasts to choose from, NaN where absent. For each season: the value one, two
-        and three seasons back, the mean of the last three and of the last seven, the median of up to 28. Then what
+        and three seasons back, the mean of the last three and of the last seven, the median of up to 28; of a longer
+        one also the mean of the last three, lifted by how much the last short season was above those then. Then what
         :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied, and
         :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
     leads
@@ -251,6 +252,7 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
     """
     batch = len(target)
     columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 0))]
+    mean = lately(target, shape.season)
     for season in shape.usable:
         source = latest(leads, origins[:, None], season, shift)  # (T, H)
         needed, back = np.unique(source, return_inverse=True)  # neighbouring origins share most of them
@@ -262,7 +264,17 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         back = back.reshape(leads.shape)
         columns.append(kinds[:, back])  # (B, T, H, kinds)
         widths.append(scatter[:, back])
+        if few := shape.lifted(season):
+            then = mean_seen(look_back(mean, same_phase(origins, 1, season, shift), season, shift, few))  # (B, T)
+            risen = (mean[:, origins] - then)[..., None]
+            columns.append((mean_seen(table[..., :few])[:, back] + risen)[..., None])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
+
+
+def lately(target: Array, season: int) -> Array:
+    """Mean over a season up to each step, (B, N); NaN where less than half of it was observed."""
+    number, total = (running(part.T, season).T for part in (np.isfinite(target), filled(target)))
+    return total / np.where(number >= season / 2, number, np.nan)
 
 
 def mean_seen(sample: Array) -> Array:

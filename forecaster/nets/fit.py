@@ -17,7 +17,7 @@ from forecaster.nets.history import needed as needed  # for those who have fit a
 from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
-from forecaster.nets.score import champion_passes, judge, score
+from forecaster.nets.score import Half, against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.start import worth
 from forecaster.ports import Predictor, Progress
@@ -174,12 +174,19 @@ def scored(
     progress: Callable[[Progress], None],
 ) -> dict[str, dict[str, float]]:
     """How the challenger and all it must beat do on the tail, which begins at step ``until``."""
-    rivals = {"challenger": challenger, "naive": SeasonalNaive(group), "climatology": Climatology(group)}
-    rivals |= {"champion": champion} if champion is not None else {}
+    naive: dict[str, Predictor] = {"naive": SeasonalNaive(group), "climatology": Climatology(group)}
+    rivals = {"challenger": challenger, **naive, **({"champion": champion} if champion is not None else {})}
     scores = {}
-    for name, rival in rivals.items():
+
+    def put(name: str, rival: Predictor) -> None:
         progress(Progress(fraction=UNTIL_JUDGED, loss=None, seconds_left=None, note=f"scoring {name}"))
         scores[name] = score(rival, dataset, group, until)
+
+    for name, rival in rivals.items():
+        put(name, rival)
+    if against_naive(scores, "challenger") >= 1:
+        better = min(naive, key=lambda name: ratio(scores[name], scores["challenger"]))
+        put("half", Half(challenger, naive[better]))
     return scores
 
 

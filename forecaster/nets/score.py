@@ -95,29 +95,69 @@ def ratio(one: Scores, other: Scores) -> float:
     return (one["mase"] / other["mase"] + one["pinball"] / other["pinball"]) / 2 if other["mase"] > 0 else np.inf
 
 
+class Half:
+    """A network mixed half and half with a naive forecast, as the engine does where the two are about as good.
+
+    Implements :class:`forecaster.ports.Predictor`.
+    """
+
+    def __init__(self, network: Predictor, naive: Predictor) -> None:
+        self._network, self._naive = network, naive
+        self.version, self.warmup = f"{network.version}+{naive.version}", network.warmup
+
+    def initial_state(self, streams: int) -> Array:
+        """Of the network; a naive forecast carries none."""
+        return self._network.initial_state(streams)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Forecast; see :class:`forecaster.ports.Predictor`."""
+        after, quantiles = self._network.step(state, inputs)
+        _, naive = self._naive.step(self._naive.initial_state(len(state)), inputs)
+        return after, (quantiles + naive) / 2
+
+
+NAIVE = {"naive": "seasonal naive", "climatology": "climatology"}
+"""What a network must beat, and how that is said."""
+
+
+def against_naive(scores: Mapping[str, Scores], name: str) -> float:
+    """How one of several compares (:func:`ratio`) with the better of the naive forecasts among them."""
+    return max(ratio(scores[name], scores[naive]) for naive in NAIVE if naive in scores)
+
+
 def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     """Whether the challenger goes into service, and one sentence why.
 
-    It must beat (:func:`ratio` below 1) both naive forecasts and, when there is one, be no worse than the champion: one
-    that began as the champion and found nothing better will know newer data.
+    It must beat (:func:`ratio` below 1) both naive forecasts, alone or as ``half`` (:class:`Half`, scored where it does
+    not alone). When there is a champion it must be no worse: one that began as the champion and found nothing better
+    will know newer data.
 
     Examples
     --------
-    >>> judge({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.4}})
+    >>> scores = {"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.4}}
+    >>> judge(scores)
     (True, 'promoted: 23 % less error than seasonal naive')
+    >>> judge({**scores, "naive": {"mase": 0.78, "pinball": 0.3}, "half": {"mase": 0.7, "pinball": 0.28}})
+    (True, 'promoted: 1 % more error than seasonal naive; half of each: 8 % less error than the better naive')
     """
-    rivals = {"naive": "seasonal naive", "climatology": "climatology", "champion": "the champion"}
+    rivals = {**NAIVE, "champion": "the champion"}
     ratios = {said: ratio(scores["challenger"], scores[name]) for name, said in rivals.items() if name in scores}
     if not np.isfinite(list(ratios.values())).all():
         return False, "rejected: there was nothing to compare"
-    promoted = all(value <= 1 if said == "the champion" else value < 1 for said, value in ratios.items())
     told = [f"{compared(value)} {said}" for said, value in ratios.items()]
-    return promoted, f"{'promoted' if promoted else 'rejected'}: {' and '.join(told)}"
+    verdict = " and ".join(told)
+    useful = against_naive(scores, "challenger") < 1
+    if not useful and "half" in scores:
+        half = against_naive(scores, "half")
+        useful = half < 1
+        verdict += f"; half of each: {compared(half)} the better naive"
+    promoted = useful and ratios.get("the champion", 0.0) <= 1
+    return promoted, f"{'promoted' if promoted else 'rejected'}: {verdict}"
 
 
 def champion_passes(scores: Mapping[str, Scores]) -> bool:
     """Whether there is a champion that beats both naive forecasts."""
-    return "champion" in scores and judge({**scores, "challenger": scores["champion"]})[0]
+    return "champion" in scores and against_naive(scores, "champion") < 1
 
 
 def compared(value: float) -> str:

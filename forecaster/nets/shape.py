@@ -76,6 +76,11 @@ class Shape:
         """Steps after which a state built from nothing is as good as one carried for ever."""
         return max(RECENT, 2 * self.season)
 
+    def lifted(self, season: int) -> int:
+        """How many seasons back, at most three, a longer season is compared with now by the level of the shortest."""
+        before = self.season + self.season // 24 + 1  # and the clock may have changed by an hour
+        return min(3, (self.lookback - before) // season) if season > self.season else 0
+
     def blocks(self, season: int) -> int:
         """How many seasons of that length are looked back."""
         return min(BLOCKS, self.lookback // season)

@@ -46,9 +46,10 @@ TINY = 1e-12
 def reach(season: int, blocks: int = 1) -> int:
     """Steps of the past needed to take a series apart, its season averaged over so many.
 
-    Enough for a level, and for a season of steps of which it is known whether what was hoped for came.
+    Enough for a level, and for most of a season of steps of which it is known whether what was hoped for came; so that
+    the usual four weeks of the past are enough for a week.
     """
-    return max(SPAN + TRIED, season + season // 2) + older(season, blocks)
+    return max(SPAN + TRIED, season + season // 4) + older(season, blocks)
 
 
 def older(season: int, blocks: int) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from worlds import dataset, homes, hourly_group
 
-from forecaster.nets.score import inputs_at, judge, score
+from forecaster.nets.baseline import Climatology, SeasonalNaive
+from forecaster.nets.score import Half, inputs_at, judge, score
 from forecaster.records import Array, Dataset, Inputs
 
 
@@ -142,3 +143,38 @@ def test_verdict(
     named = {name: dict(zip(("mase", "pinball"), pair, strict=True)) for name, pair in scores.items()}
 
     assert judge(named) == (promoted, verdict)
+
+
+@pytest.mark.parametrize(
+    ("half", "promoted", "end"),
+    [
+        ((0.9, 0.35), True, "; half of each: 8 % less error than the better naive"),
+        ((1.02, 0.39), False, "; half of each: 3 % more error than the better naive"),
+    ],
+)
+def test_a_network_about_as_good_as_naive_is_judged_by_what_it_adds(
+    half: tuple[float, float], promoted: bool, end: str
+) -> None:
+    """Two forecasts that err apart are better together, and together is how they are published."""
+    pairs = {"challenger": (1.02, 0.37), "naive": (1.0, 0.375), "half": half}
+    named = {name: dict(zip(("mase", "pinball"), pair, strict=True)) for name, pair in pairs.items()}
+
+    found, verdict = judge(named)
+
+    assert found is promoted
+    assert verdict.endswith(end)
+
+
+def test_half_of_each_is_the_mean_of_both() -> None:
+    """Quantile by quantile."""
+    group = hourly_group()
+    data = dataset(homes(2, 120), group)
+    one, other = SeasonalNaive(group), Climatology(group)
+    half = Half(one, other)
+    inputs = inputs_at(data, data.values.shape[-1] - 2, group)
+    state = half.initial_state(len(data.values))
+
+    _, quantiles = half.step(state, inputs)
+
+    both = [predictor.step(state, inputs)[1] for predictor in (one, other)]
+    np.testing.assert_allclose(quantiles, np.mean(both, axis=0))
