@@ -1,9 +1,11 @@
 """Intervals that mean what they say: each stream corrects the quantiles it publishes by what has come true.
 
-Three corrections per stream, all of constant size and cost:
+Four corrections per stream, all of constant size and cost:
 
 - a **width per bucket of leads**: after each target all ranges become wider when it came outside more of them than it
   should have, narrower when inside. One number that all levels teach together is right soon.
+- a **width per bucket and part of the season**, in the same way but slower: nights that are missed and noons that are
+  hit more often than said cancel in the one before.
 - an **offset per bucket and level**: after each target the quantile of level q moves up by ``q`` steps when the target
   came above it and down by ``1 - q`` when below. In the long run a fraction q of the targets lies below it, whatever
   the forecast does (online pinball descent). The median is left alone: it is what was fitted, or chosen, for its error.
@@ -40,6 +42,10 @@ range stays above 0 and finds back."""
 
 WIDTHS = 1 / 8, 8.0
 """Smallest and largest width."""
+
+PARTS, PRIOR = 8, 50
+"""Parts of a season at most, and targets, times the root of how many of them are alike, that the guess that a part is
+like the whole season is worth."""
 
 LEAST_SIDE = 0.1
 """Part of the whole range that each side of the median counts as at least."""
@@ -79,6 +85,7 @@ class Calibration:
     """
 
     def __init__(self, levels: tuple[float, ...], bucket_of: Array, season: int) -> None:
+        self._season, self._parts = season, next(part for part in range(PARTS, 0, -1) if season % part == 0)
         self._levels = np.array(levels)
         self._median = levels.index(0.5)
         self._gain, self._gain_of_width = gains(levels)
@@ -89,10 +96,13 @@ class Calibration:
         buckets = int(bucket_of.max()) + 1
         lead = [float(np.flatnonzero(bucket_of == bucket).mean()) + 1 for bucket in range(buckets)]
         self._alike = np.sqrt(lead)  # (K,)
+        self._alike_in_part = np.sqrt(np.minimum(lead, season // self._parts))  # (K,)
         self._table = Table(
             {
                 "offset": Column((buckets, len(levels)), np.float64, 0.0),
                 "width": Column((buckets,), np.float64, 1.0),
+                "part_width": Column((buckets, self._parts), np.float64, 1.0),
+                "part_since": Column((buckets, self._parts), np.int64, 0),
                 "scale": Column((), np.float64, 1.0),
                 "errors": Column((3,), np.float64, np.nan),  # recent, of the long run; mean square of their log ratio
                 "since": Column((buckets,), np.int64, 0),  # targets since the beginning, or since it was restless
@@ -104,10 +114,25 @@ class Calibration:
         """Slot of a new stream."""
         return self._table.add()
 
-    def apply(self, slots: Array, quantiles: Array) -> Array:
-        """Corrected quantiles (B, H, Q), still increasing along Q; the median stays where it is."""
+    def _part(self, steps: Array | int) -> Array:
+        """Part of the season of steps of the local clock."""
+        return np.asarray(steps) % self._season * self._parts // self._season
+
+    def apply(self, slots: Array, quantiles: Array, steps: Array) -> Array:
+        """Corrected quantiles (B, H, Q), still increasing along Q; the median stays where it is.
+
+        Parameters
+        ----------
+        slots
+            Streams (B,).
+        quantiles
+            (B, H, Q).
+        steps
+            Steps that are forecast, counted by the local clock; int64 (H,).
+        """
         width = self._table["width"][slots] * self._table["scale"][slots, None]  # (B, K)
-        width = width[:, self._bucket_of, None]  # (B, H, 1)
+        part = self._table["part_width"][slots[:, None], self._bucket_of, self._part(steps)]  # (B, H)
+        width = (width[:, self._bucket_of] * part)[..., None]  # (B, H, 1)
         offset = self._table["offset"][slots][:, self._bucket_of]  # (B, H, Q)
         middle = self._median
         median = quantiles[..., middle, None]
@@ -127,7 +152,7 @@ class Calibration:
         sides = np.maximum(low, least)[..., None], np.maximum(high, least)[..., None]
         return np.where(np.arange(len(self._levels)) < middle, *sides)
 
-    def learn(self, slots: Array, raw: Array, said: Array, truth: Array) -> None:
+    def learn(self, slots: Array, raw: Array, said: Array, truth: Array, step: int) -> None:
         """A target has come, of which ``raw`` was the forecast and ``said`` the corrected one.
 
         Parameters
@@ -138,6 +163,8 @@ class Calibration:
             What had been said in each bucket, (B, K, Q), as float32 keeps it. What is not finite teaches nothing.
         truth
             (B,).
+        step
+            Which step it is, counted by the local clock.
         """
         table = self._table
         good = np.isfinite(raw.sum(-1) + said.sum(-1) + truth[:, None])  # (B, K)
@@ -152,8 +179,17 @@ class Calibration:
         grown = np.exp(self._gain_of_width / among * missed.sum(-1))
         table["width"][slots] = np.clip(table["width"][slots] * grown, *WIDTHS)
         table["since"][slots] = since + good
+        self._learn_part(slots, self._part(step), missed.sum(-1), good)
         ahead, first = good[:, 0], raw[:, 0]  # one step ahead
         self._rescale(slots[ahead], (np.abs(truth - first[:, self._median]) / spread(first))[ahead])
+
+    def _learn_part(self, slots: Array, part: Array, missed: Array, good: Array) -> None:
+        """The targets of streams (B,) lay outside by so much, (B, K), in a part of the season."""
+        since = self._table["part_since"][slots, :, part]
+        among = np.minimum(PRIOR + since, LAST) * self._alike_in_part
+        grown = np.exp(self._gain_of_width / among * missed)
+        self._table["part_width"][slots, :, part] = np.clip(self._table["part_width"][slots, :, part] * grown, *WIDTHS)
+        self._table["part_since"][slots, :, part] = since + good
 
     def _rescale(self, slots: Array, error: Array) -> None:
         """Compare the newest errors one step ahead, in units of the range (B,), with those before."""

@@ -125,7 +125,7 @@ class Forecasts:
         naive = naives[best[:, self._bucket_of], rows, leads]  # (B, H, Q)
         part = trust[:, self._bucket_of, None]  # (B, H, 1)
         raw = np.where(part == 0, naive, np.where(part == 1, ours, naive + part * (ours - naive)))
-        said = self._calibration.apply(slots, raw)
+        said = self._calibration.apply(slots, raw, index + 1 + leads + inputs.shift[-len(leads) :])
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
         taught = np.where(young[:, None, None], np.nan, raw)  # what holds for naive ranges does not for the network's
@@ -134,10 +134,13 @@ class Forecasts:
         sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
         return Made(said, naive[..., self._median], sources)
 
-    def mature(self, slots: Array, index: int, truth: Array) -> None:
-        """The values (B,) of step ``index`` have come: learn from what had been said for it."""
+    def mature(self, slots: Array, index: int, shift: int, truth: Array) -> None:
+        """The values (B,) of step ``index`` have come: learn from what had been said for it.
+
+        ``shift`` is how many steps the local clock is ahead of the grid's then.
+        """
         network, naives, raw, said = self._shadow.said(slots, index)
-        self._calibration.learn(slots, raw, said, truth)
+        self._calibration.learn(slots, raw, said, truth, index + shift)
         self._choice.learn(slots, network, naives, truth)
 
     def told(self, sources: Array) -> list[str]:

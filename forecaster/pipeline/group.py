@@ -136,7 +136,7 @@ class GroupState:
         slots, rows, truth = slots[seen], rows[seen], truth[seen]
         quantiles, naive = self._ledger.said(slots, index)
         self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
-        self._forecasts.mature(slots, index, truth)
+        self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), truth)
         self._carried["observed"][slots] += 1
         yield Verified(
             group=self.settings.name,

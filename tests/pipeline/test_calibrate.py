@@ -31,10 +31,10 @@ def inside(calibration: Calibration, steps: int, *, says: float, true: float, se
     raw = np.tile(says * NORMAL, (STREAMS, 1, 1))
     for step in range(steps):
         truth = true * random.normal(size=STREAMS)
-        said = calibration.apply(SLOTS, raw)
+        said = calibration.apply(SLOTS, raw, np.array([step]))
         for column, (low, high) in enumerate(((1, 3), (0, 4))):
             found[step, column] = ((said[:, 0, low] <= truth) & (truth <= said[:, 0, high])).mean()
-        calibration.learn(SLOTS, raw, said, truth)
+        calibration.learn(SLOTS, raw, said, truth, step)
     return found
 
 
@@ -58,7 +58,7 @@ def test_what_is_right_is_left_alone() -> None:
     """A network whose ranges hold gets ranges of the same width."""
     calibration = a_calibration()
     inside(calibration, 1000, says=1.0, true=1.0)
-    said = calibration.apply(SLOTS, np.tile(NORMAL, (STREAMS, 1, 1)))[:, 0]
+    said = calibration.apply(SLOTS, np.tile(NORMAL, (STREAMS, 1, 1)), np.array([0]))[:, 0]
     assert (said[:, 3] - said[:, 1]).mean() == pytest.approx(NORMAL[3] - NORMAL[1], rel=0.05)
 
 
@@ -71,10 +71,10 @@ def test_corrected_quantiles_never_cross(forecasts: list[list[float]], truths: l
     calibration, slots = a_calibration(), np.array([0])
     for forecast, truth in zip(forecasts, truths, strict=False):
         raw = np.sort(np.array([[forecast]]))
-        said = calibration.apply(slots, raw)
+        said = calibration.apply(slots, raw, np.array([0]))
         assert (np.diff(said) >= 0).all()
         assert np.isfinite(said).all()
-        calibration.learn(slots, raw, said, np.array([truth]))
+        calibration.learn(slots, raw, said, np.array([truth]), 0)
 
 
 def test_a_gap_teaches_nothing() -> None:
@@ -82,7 +82,22 @@ def test_a_gap_teaches_nothing() -> None:
     calibration = a_calibration()
     raw = np.tile(NORMAL, (STREAMS, 1, 1))
     before = calibration.state()
-    calibration.learn(SLOTS, raw, raw, np.full(STREAMS, np.nan))
-    calibration.learn(SLOTS, np.full_like(raw, np.nan), raw, np.zeros(STREAMS))
+    calibration.learn(SLOTS, raw, raw, np.full(STREAMS, np.nan), 0)
+    calibration.learn(SLOTS, np.full_like(raw, np.nan), raw, np.zeros(STREAMS), 0)
     for name, array in calibration.state().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_each_part_of_the_season_holds_what_it_says() -> None:
+    """Nights that scatter less than the network thinks, and days that scatter more, after four months."""
+    calibration, random = a_calibration(), np.random.default_rng(0)
+    raw = np.tile(NORMAL, (STREAMS, 1, 1))
+    hits = np.empty((120 * 24, 2))
+    for step in range(len(hits)):
+        truth = (0.7 if step % 24 < 12 else 1.3) * random.normal(size=STREAMS)
+        said = calibration.apply(SLOTS, raw, np.array([step]))
+        hits[step] = [((said[:, 0, n] <= truth) & (truth <= said[:, 0, -1 - n])).mean() for n in (1, 0)]
+        calibration.learn(SLOTS, raw, said, truth, step)
+
+    of_part = hits[-30 * 24 :].reshape(30, 8, 3, 2).mean((0, 2))
+    np.testing.assert_allclose(of_part, np.tile([0.8, 0.95], (8, 1)), atol=0.03)
