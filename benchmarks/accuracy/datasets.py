@@ -8,7 +8,7 @@ zone, bounds, covariates), and how the literature cuts them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -170,6 +170,20 @@ def vic(name: str, future: tuple[str, ...]) -> DataSet:
     )
 
 
+def rolling(name: str, horizon: int, frequency: str, timezone: str = "UTC") -> DataSet:
+    """All streams of a file as an operator would find them: nothing said but the step and the time zone."""
+    return DataSet(
+        name=name,
+        file=f"{name}.parquet",
+        horizon=horizon,
+        frequency=frequency,
+        protocol="rolling",
+        timezone=timezone,
+        window=1344,
+        record=("mase", "smape", "mae", "pinball", "coverage80", "coverage95", "skill"),
+    )
+
+
 DATASETS = (
     DataSet(
         name="m4_hourly",
@@ -257,6 +271,9 @@ DATASETS = (
         },
         reach={"mae": 0.236, "pinball": 0.0815},
     ),
+    rolling("monthly_energy_classics", 18, "month"),
+    rolling("uci_household_daily", 14, "D"),
+    rolling("emhass_household_30min", 48, "30min"),
     vic("vic_elec", ("Temperature",)),
     vic("vic_elec_without_temperature", ()),
     *(ett(name, horizon, oil_only=False) for name in ("ETTh1", "ETTm1") for horizon in (96, 192, 336, 720)),
@@ -302,17 +319,8 @@ def chosen(names: list[str]) -> tuple[DataSet, ...]:
 
 def of_file(path: Path, horizon: int, frequency: str, seasons: tuple[int, ...], timezone: str) -> DataSet:
     """The line of a file that has none."""
-    return DataSet(
-        name=path.stem,
-        file=path.name,
-        horizon=horizon,
-        frequency=frequency,
-        protocol="official" if has_split(path) else "rolling",
-        seasons=seasons,
-        timezone=timezone,
-        window=1344,
-        record=("mase", "smape", "mae", "pinball", "coverage80", "coverage95", "skill"),
-    )
+    line = rolling(path.stem, horizon, frequency, timezone)
+    return replace(line, file=path.name, seasons=seasons, protocol="official" if has_split(path) else "rolling")
 
 
 def has_split(path: Path) -> bool:
