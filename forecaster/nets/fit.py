@@ -140,6 +140,7 @@ def train(
             learning,
             examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random),
         )
+        del learning  # and its lessons, before others are made
         scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
         stands = warm and not promoted and champion_passes(scores)
