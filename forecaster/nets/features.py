@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecaster.nets.phases import filled, latest, look, look_back, quantiles, same_phase
+from forecaster.nets.phases import exponential, filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import parts, running, trailing
 from forecaster.nets.structural import structure
@@ -28,9 +28,8 @@ SPREAD_LEVELS = (0.1, 0.5, 0.9)
 DOUBT = 3
 """Seasonal differences that the first rough guess of the scale is worth."""
 
-
-MOST, HUGE = 1000.0, 80.0
-"""Candidates further away, in units of the local scale, count as this far; and a limit of exponents."""
+MOST = 1000.0
+"""Candidates further away, in units of the local scale, count as this far."""
 
 
 class Strip(NamedTuple):
@@ -192,7 +191,7 @@ def linear(series: Array) -> tuple[Array, Callable[[Array], Array]]:
 
 def logarithms(series: Array) -> tuple[Array, Callable[[Array], Array]]:
     """A series whose season multiplies, and the way back; what is not positive is a gap."""
-    return np.log(np.where(series > 0, series, np.nan)), lambda value: np.exp(np.clip(value, -HUGE, HUGE))
+    return np.log(np.where(series > 0, series, np.nan)), exponential
 
 
 def level(whole: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:

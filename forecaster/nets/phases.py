@@ -77,6 +77,12 @@ def filled(values: Array) -> Array:
     return np.where(np.isnan(values), 0.0, values)
 
 
+def exponential(values: Array) -> Array:
+    """e to the power of each; what is absurd stays finite."""
+    found: Array = np.exp(np.clip(values, -80.0, 80.0))
+    return found
+
+
 def quantiles(sample: Array, levels: Sequence[float]) -> Array:
     """Empirical quantiles along the last axis, NaN left out; NaN when nothing is there.
 

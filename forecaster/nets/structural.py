@@ -27,7 +27,7 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.nets.phases import filled, look
+from forecaster.nets.phases import exponential, filled, look
 from forecaster.nets.smoothing import sums, trailing
 from forecaster.records import Array
 
@@ -51,7 +51,7 @@ DEEPEST, SHALLOWEST = 10, 3
 BRIDGED = 3
 """Seasons back that a gap is filled from."""
 
-TINY, TINIEST, HUGE = 1e-10, 1e-300, 80.0
+TINY, TINIEST = 1e-10, 1e-300
 
 
 def depth(season: int, lookback: int) -> int:
@@ -255,7 +255,7 @@ def structure(target: Array, season: int, lookback: int, horizon: int, asked: sl
 
     slopes, seasons = zip(*(believed(share(found.evidence)) for found in (plain, ratio)), strict=True)
     added = plain.ahead(horizon)
-    multiplied = np.exp(np.clip(ratio.ahead(horizon), -HUGE, HUGE))
+    multiplied = exponential(ratio.ahead(horizon))
     multiplied[refused[:, asked]] = np.nan
     sloping = [slope[:, asked, None, None] for slope in slopes]
     means = [
