@@ -251,7 +251,6 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
     """
     batch = len(target)
     columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 0))]
-    mean = lately(target, shape.season)
     for season in shape.usable:
         source = latest(leads, origins[:, None], season, shift)  # (T, H)
         needed, back = np.unique(source, return_inverse=True)  # neighbouring origins share most of them
@@ -264,6 +263,7 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         columns.append(kinds[:, back])  # (B, T, H, kinds)
         widths.append(scatter[:, back])
         if few := shape.lifted(season):
+            mean = lately(target, shape.season)
             then = mean_seen(look_back(mean, same_phase(origins, 1, season, shift), season, shift, few))  # (B, T)
             risen = (mean[:, origins] - then)[..., None]
             columns.append((mean_seen(table[..., :few])[:, back] + risen)[..., None])

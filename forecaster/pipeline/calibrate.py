@@ -179,7 +179,8 @@ class Calibration:
         grown = np.exp(self._gain_of_width / among * missed.sum(-1))
         table["width"][slots] = np.clip(table["width"][slots] * grown, *WIDTHS)
         table["since"][slots] = since + good
-        self._learn_part(slots, self._part(step), missed.sum(-1), good)
+        if self._parts > 1:
+            self._learn_part(slots, self._part(step), missed.sum(-1), good)
         ahead, first = good[:, 0], raw[:, 0]  # one step ahead
         self._rescale(slots[ahead], (np.abs(truth - first[:, self._median]) / spread(first))[ahead])
 
