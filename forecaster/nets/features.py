@@ -18,7 +18,7 @@ import numpy as np
 
 from forecaster.nets.phases import exponential, filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
-from forecaster.nets.smoothing import parts, running, trailing
+from forecaster.nets.smoothing import parts, trailing
 from forecaster.nets.structural import structure
 from forecaster.records import Array, Inputs
 
@@ -263,17 +263,16 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         columns.append(kinds[:, back])  # (B, T, H, kinds)
         widths.append(scatter[:, back])
         if few := shape.lifted(season):
-            mean = lately(target, shape.season)
-            then = mean_seen(look_back(mean, same_phase(origins, 1, season, shift), season, shift, few))  # (B, T)
-            risen = (mean[:, origins] - then)[..., None]
-            columns.append((mean_seen(table[..., :few])[:, back] + risen)[..., None])
+            before = np.stack([same_phase(origins, k, season, shift) for k in range(1, few + 1)], axis=-1)  # (T, few)
+            risen = lately(target, origins, shape.season) - mean_seen(lately(target, before, shape.season))  # (B, T)
+            columns.append((mean_seen(table[..., :few])[:, back] + risen[..., None])[..., None])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
 
 
-def lately(target: Array, season: int) -> Array:
-    """Mean over a season up to each step, (B, N); NaN where less than half of it was observed."""
-    number, total = (running(part.T, season).T for part in (np.isfinite(target), filled(target)))
-    return total / np.where(number >= season / 2, number, np.nan)
+def lately(target: Array, steps: Array, season: int) -> Array:
+    """Mean over the season that ends with each step, (B, ...); NaN where less than half of it was observed."""
+    window = look(target, steps[..., None] - np.arange(season))
+    return np.where(np.isfinite(window).sum(-1) >= season / 2, mean_seen(window), np.nan)
 
 
 def mean_seen(sample: Array) -> Array:
