@@ -43,9 +43,9 @@ range stays above 0 and finds back."""
 WIDTHS = 1 / 8, 8.0
 """Smallest and largest width."""
 
-PARTS, PRIOR = 8, 50
-"""Parts of a season at most, and targets, times the root of how many of them are alike, that the guess that a part is
-like the whole season is worth."""
+PARTS, PRIOR = 24, 50
+"""Parts of a season at most, such as hours of a day; and targets, times the root of how many of them are alike, that
+the guess that a part is like the whole season is worth."""
 
 LEAST_SIDE = 0.1
 """Part of the whole range that each side of the median counts as at least."""
@@ -101,8 +101,10 @@ class Calibration:
             {
                 "offset": Column((buckets, len(levels)), np.float64, 0.0),
                 "width": Column((buckets,), np.float64, 1.0),
-                "part_width": Column((buckets, self._parts), np.float64, 1.0),
-                "part_since": Column((buckets, self._parts), np.int64, 0),
+                "part_width": Column((buckets, self._parts), np.float32, 1.0),
+                "part_since": Column(
+                    (buckets, self._parts), np.int16, 0
+                ),  # targets, of which more than LAST do not tell
                 "scale": Column((), np.float64, 1.0),
                 "errors": Column((3,), np.float64, np.nan),  # recent, of the long run; mean square of their log ratio
                 "since": Column((buckets,), np.int64, 0),  # targets since the beginning, or since it was restless
@@ -190,7 +192,7 @@ class Calibration:
         among = np.minimum(PRIOR + since, LAST) * self._alike_in_part
         grown = np.exp(self._gain_of_width / among * missed)
         self._table["part_width"][slots, :, part] = np.clip(self._table["part_width"][slots, :, part] * grown, *WIDTHS)
-        self._table["part_since"][slots, :, part] = since + good
+        self._table["part_since"][slots, :, part] = np.minimum(since + good, LAST)
 
     def _rescale(self, slots: Array, error: Array) -> None:
         """Compare the newest errors one step ahead, in units of the range (B,), with those before."""

@@ -89,10 +89,10 @@ def test_a_gap_teaches_nothing() -> None:
 
 
 def test_each_part_of_the_season_holds_what_it_says() -> None:
-    """Nights that scatter less than the network thinks, and days that scatter more, after four months."""
+    """Nights that scatter less than the network thinks, and days that scatter more, after eight months."""
     calibration, random = a_calibration(), np.random.default_rng(0)
     raw = np.tile(NORMAL, (STREAMS, 1, 1))
-    hits = np.empty((120 * 24, 2))
+    hits = np.empty((240 * 24, 2))
     for step in range(len(hits)):
         truth = (0.7 if step % 24 < 12 else 1.3) * random.normal(size=STREAMS)
         said = calibration.apply(SLOTS, raw, np.array([step]))
