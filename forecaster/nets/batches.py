@@ -27,8 +27,8 @@ STRETCH, PASSES = 192, 3
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
 
-TOGETHER = 16
-"""Streams whose features are computed in one go, at most: few enough to stay in the cache."""
+TOGETHER, PIECE = 16, 100_000
+"""Streams, and leads of each, whose features are computed in one go, at most: few enough to stay in the cache."""
 
 ROWS, CHUNK, CHUNKS, EVERY = 16, 24, 4, 3
 """Rows of a batch for each member, origins of a chunk, chunks of a row, and how many origins share one forecast."""
@@ -102,7 +102,22 @@ def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) ->
 
 
 def lesson(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> tuple[Tensor, ...]:
-    """The fields of a view, and the target and its mask beside them."""
+    """The fields of a view, and the target and its mask beside them; piece by piece, so that little is in memory."""
+    around = shape.lookback - 1 + shape.horizon
+    origins = strip.values.shape[-1] - around
+    size = every * max(1, PIECE // (every * shape.horizon))
+    firsts = [*range(0, max(1, origins - every + 1), size)]  # each piece has a forecast; what is left goes to the last
+    pieces = []
+    for first, until in zip(firsts, [*firsts[1:], origins], strict=True):
+        part = slice(first, until + around)
+        pieces.append(
+            piece(Strip(strip.values[..., part], strip.calendar[part], strip.shift[part]), shape, usual, every)
+        )
+    return pieces[0] if len(pieces) == 1 else tuple(torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
+
+
+def piece(strip: Strip, shape: Shape, usual: Usual, every: int) -> tuple[Tensor, ...]:
+    """As :func:`lesson`, in one go."""
     features = extract(strip, shape, usual, every)
     origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)[every - 1 :: every]
     truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T', H)
