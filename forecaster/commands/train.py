@@ -265,7 +265,7 @@ def told(result: Result, group: Group) -> RenderableType:
 
 def scoreboard(card: Card) -> Table:
     """Scores on the held-out end of the history, best in bold, and how each compares with naive."""
-    names = [name for name in ("challenger", "champion", "naive", "climatology") if name in card.scores]
+    names = [name for name in ("challenger", "half", "champion", "naive", "climatology") if name in card.scores]
     table = Table(box=box.SIMPLE_HEAD, title="on held-out data", title_style="dim", title_justify="left")
     table.add_column("")
     for title in ("MAE", "MASE", "pinball", "against naive"):

@@ -264,12 +264,14 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         widths.append(scatter[:, back])
         if few := shape.lifted(season):
             before = np.stack([same_phase(origins, k, season, shift) for k in range(1, few + 1)], axis=-1)  # (T, few)
-            risen = lately(target, origins, shape.season) - mean_seen(lately(target, before, shape.season))  # (B, T)
+            risen = mean_until(target, origins, shape.season) - mean_seen(
+                mean_until(target, before, shape.season)
+            )  # (B, T)
             columns.append((mean_seen(table[..., :few])[:, back] + risen[..., None])[..., None])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
 
 
-def lately(target: Array, steps: Array, season: int) -> Array:
+def mean_until(target: Array, steps: Array, season: int) -> Array:
     """Mean over the season that ends with each step, (B, ...); NaN where less than half of it was observed."""
     window = look(target, steps[..., None] - np.arange(season))
     return np.where(np.isfinite(window).sum(-1) >= season / 2, mean_seen(window), np.nan)

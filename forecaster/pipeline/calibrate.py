@@ -102,9 +102,7 @@ class Calibration:
                 "offset": Column((buckets, len(levels)), np.float64, 0.0),
                 "width": Column((buckets,), np.float64, 1.0),
                 "part_width": Column((buckets, self._parts), np.float32, 1.0),
-                "part_since": Column(
-                    (buckets, self._parts), np.int16, 0
-                ),  # targets, of which more than LAST do not tell
+                "part_since": Column((buckets, self._parts), np.int16, 0),  # targets, at most LAST
                 "scale": Column((), np.float64, 1.0),
                 "errors": Column((3,), np.float64, np.nan),  # recent, of the long run; mean square of their log ratio
                 "since": Column((buckets,), np.int64, 0),  # targets since the beginning, or since it was restless
@@ -181,7 +179,7 @@ class Calibration:
         grown = np.exp(self._gain_of_width / among * missed.sum(-1))
         table["width"][slots] = np.clip(table["width"][slots] * grown, *WIDTHS)
         table["since"][slots] = since + good
-        if self._parts > 1:
+        if self._parts > 1:  # the only part would be the width above once more
             self._learn_part(slots, self._part(step), missed.sum(-1), good)
         ahead, first = good[:, 0], raw[:, 0]  # one step ahead
         self._rescale(slots[ahead], (np.abs(truth - first[:, self._median]) / spread(first))[ahead])
