@@ -23,15 +23,19 @@ from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
 POOL_BYTES = 100_000_000
-STRETCH, PASSES = 192, 3
+STRETCH, PASSES = 192, 2
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
 
 TOGETHER, PIECE = 16, 100_000
 """Streams, and leads of each, whose features are computed in one go, at most: few enough to stay in the cache."""
 
-ROWS, CHUNK, CHUNKS, EVERY = 16, 24, 4, 3
-"""Rows of a batch for each member, origins of a chunk, chunks of a row, and how many origins share one forecast."""
+ROWS, CHUNK, CHUNKS = 16, 24, 4
+"""Rows of a batch for each member, origins of a chunk, and chunks of a row."""
+
+SHARED, OFTEN = 0.25, 3
+"""Origins that share one forecast, as a part of the horizon, and at least: neighbours that forecast nearly the same
+steps teach nearly the same, and the time is better spent on other rows."""
 
 EXAMINED, AT_LEAST = 20_000, 64
 """Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
@@ -47,7 +51,7 @@ class Batch(NamedTuple):
     target, observed
         Scaled truth and its mask, (R, T', H).
     every
-        Neighbouring forecasts teach the same, so only every so many-th origin has one.
+        Only every so many-th origin has a forecast; see :func:`sharing`.
     fresh
         Whether the rows begin here, with nothing remembered.
     """
@@ -92,6 +96,21 @@ def whole(dataset: Dataset, horizon: int, lookback: int, until: int) -> Strip:
     return Strip(values, dataset.calendar[steps], dataset.shift[steps])
 
 
+def sharing(horizon: int, origins: int) -> int:
+    """How many origins share one forecast, so that chunks hold a whole number of them.
+
+    Examples
+    --------
+    >>> [sharing(horizon, origins=1000) for horizon in (1, 18, 24, 48, 720)]
+    [3, 4, 6, 12, 24]
+    >>> sharing(48, origins=20)
+    1
+    """
+    if origins < CHUNK:
+        return 1
+    return max(every for every in range(1, CHUNK + 1) if CHUNK % every == 0 and every <= max(OFTEN, SHARED * horizon))
+
+
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
     """Everything there is to learn from strips of a few streams each; one by one, so that little else is in memory."""
     parts = [list(lesson(strip, shape, usual, every)) for strip in strips]
@@ -131,14 +150,14 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     if not len(strip.values):
         return
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
-    size = sum(tensor.nbytes for tensor in lesson(one_origin(strip, shape), shape, usual))
-    if size * origins * len(strip.values) <= POOL_BYTES:
+    shown, *rest = (tensor.nbytes for tensor in lesson(one_origin(strip, shape), shape, usual))
+    if (shown + sum(rest)) * origins * len(strip.values) <= POOL_BYTES:
         everything = pool(apart(strip), shape, usual)
         while True:
             yield everything
     length = min(origins, STRETCH)
-    every = EVERY if length >= CHUNK else 1
-    count = max(1, POOL_BYTES * every // (size * length))
+    every = sharing(shape.horizon, length)
+    count = max(1, POOL_BYTES // (length * (shown + sum(rest) // every)))
     while True:
         yield from [pool(stretches(strip, shape, length, count, random), shape, usual, every)] * PASSES
 
@@ -183,7 +202,7 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
     drawn = random.permutation(len(strip.values))[: max(AT_LEAST, EXAMINED // count)]
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
-    every = EVERY if count >= CHUNK else 1
+    every = min(max(OFTEN, shape.horizon // 48 | 1), CHUNK - 1) if count >= CHUNK else 1  # odd: any hour of the day
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
     observed = shown.observed & (step >= since)
@@ -196,8 +215,9 @@ def batches(source: Pool, members: int, random: np.random.Generator) -> Iterator
     A row is laid around a random useful origin, so streams that are long have more rows than those that are young.
     """
     origins = source.seen.inputs.shape[1]
-    every = EVERY if origins >= CHUNK else 1
-    length = min(origins - every + 1, CHUNK * CHUNKS)  # a row may begin at any of so many neighbours
+    every = sharing(source.target.shape[-1], origins)
+    length = min(max(origins - every + 1, every), CHUNK * CHUNKS)  # a row may begin at any of so many neighbours
+    length -= length % every
     rows = ROWS * members
     draws = max(1, round(len(source.useful) * source.every / (length * ROWS)))
     for _ in range(draws):

@@ -149,7 +149,7 @@ class Update(NamedTuple):
 def taught(network: Network, course: Course) -> Iterator[Update]:
     """Update after update; the learning rate follows the updates or the time, whichever is further."""
     levels = torch.tensor(network.shape.levels)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
     average = AveragedModel(network, avg_fn=averaged)
     fresh = network.initial_state(ROWS * network.shape.members)[:, :1]  # of one member each
     state = fresh

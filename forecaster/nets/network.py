@@ -107,7 +107,7 @@ class Network(nn.Module):
         state
             Shape (B, P, L, N).
         every
-            Training is cheaper, and no worse, when only every third step forecasts.
+            Of how many origins one forecasts; see :func:`forecaster.nets.batches.sharing`.
 
         Returns
         -------

@@ -1,6 +1,8 @@
-"""What is made piece by piece is what is made in one go."""
+"""Pieces are the whole, and every batch has something to forecast, whatever the lengths."""
 
 from __future__ import annotations
+
+from math import gcd
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from worlds import dataset, homes, hourly_group
 
 from forecaster.nets import batches
-from forecaster.nets.batches import lesson, piece, whole
+from forecaster.nets.batches import examination, lesson, piece, sharing, whole
 from forecaster.nets.features import Usual
 from forecaster.nets.shape import shape_of
 
@@ -29,3 +31,22 @@ def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch, steps: int, every
     assert len(parts) == len(all_at_once)
     for one, other in zip(parts, all_at_once, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("horizon", [6, 48, 2000])
+@pytest.mark.parametrize("origins", [5, 23, 24, 25, 40, 47, 48, 121])
+def test_every_batch_has_forecasts(origins: int, horizon: int) -> None:
+    """However long the history and the horizon; those of an exam do not all lie at the same hours of the day."""
+    group = hourly_group(horizon=horizon)
+    data = dataset(homes(2, origins), group)
+    shape = shape_of(group, data.calendar.shape[-1])
+    strip = whole(data, horizon, shape.lookback, origins)
+    usual, random = Usual(np.zeros(1), np.ones(1)), np.random.default_rng(0)
+
+    taught = list(batches.batches(batches.pool([strip], shape, usual), 1, random))
+    exam = examination(strip, shape, usual, max(0, origins - 48), random)
+
+    assert all(batch.target.shape[1] * batch.every == batch.seen.inputs.shape[1] for batch in taught)
+    assert all(batch.every == sharing(horizon, origins) for batch in taught)
+    assert exam.target.shape[1] >= 1
+    assert gcd(exam.every, 24) <= 3
