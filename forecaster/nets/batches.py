@@ -33,9 +33,9 @@ TOGETHER, PIECE = 16, 100_000
 ROWS, CHUNK, CHUNKS = 16, 24, 4
 """Rows of a batch for each member, origins of a chunk, and chunks of a row."""
 
-SHARED, OFTEN = 0.25, 3
-"""Origins that share one forecast, as a part of the horizon, and at least: neighbours that forecast nearly the same
-steps teach nearly the same, and the time is better spent on other rows."""
+OFTEN, SHARED = 3, 0.5
+"""Origins that share one forecast: at least, and as a part of what the horizon is longer than a chunk. Neighbours that
+forecast nearly the same steps teach nearly the same, and the time is better spent on other rows."""
 
 EXAMINED, AT_LEAST = 20_000, 64
 """Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
@@ -102,13 +102,14 @@ def sharing(horizon: int, origins: int) -> int:
     Examples
     --------
     >>> [sharing(horizon, origins=1000) for horizon in (1, 18, 24, 48, 720)]
-    [3, 4, 6, 12, 24]
+    [3, 3, 3, 12, 24]
     >>> sharing(48, origins=20)
     1
     """
     if origins < CHUNK:
         return 1
-    return max(every for every in range(1, CHUNK + 1) if CHUNK % every == 0 and every <= max(OFTEN, SHARED * horizon))
+    most = max(OFTEN, SHARED * (horizon - CHUNK))
+    return max(every for every in range(1, CHUNK + 1) if CHUNK % every == 0 and every <= most)
 
 
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
