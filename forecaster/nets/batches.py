@@ -23,7 +23,7 @@ from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
 POOL_BYTES = 100_000_000
-STRETCH, PASSES = 192, 2
+STRETCH, PASSES = 192, 3
 """Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
 passed over so often, and others drawn."""
 

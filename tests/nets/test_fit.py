@@ -254,8 +254,8 @@ def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch)
 
     assert everything.target.shape[:2] == (20, 400)
     assert [pool.target.shape[:2] for pool in drawn] == [(16, 64)] * 4  # every third of 192 origins
-    assert drawn[0] is drawn[1]
-    assert not torch.equal(drawn[1].target, drawn[2].target)
+    assert drawn[0] is drawn[1] is drawn[2]
+    assert not torch.equal(drawn[2].target, drawn[3].target)
     whole = everything.target[:, :, 0].double()
     phases = torch.cat([whole[:, start : start + 396 : 3] for start in range(3)])
     for row in drawn[0].target[:, :20, 0].double():
