@@ -52,6 +52,7 @@ def tasmota(time: datetime, total: float) -> str:
     return json.dumps({"Time": local, "ENERGY": energy})
 
 
+@pytest.mark.timeout(240)
 def test_the_designed_configuration_forecasts_plugs(
     service: Callable[..., Service], mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
