@@ -203,7 +203,8 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
     drawn = random.permutation(len(strip.values))[: max(AT_LEAST, EXAMINED // count)]
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
-    every = min(max(OFTEN, shape.horizon // 48 | 1), CHUNK - 1) if count >= CHUNK else 1  # odd: any hour of the day
+    odd = shape.horizon // (2 * CHUNK) | 1  # so that not all forecasts are made at the same few hours of the day
+    every = min(max(OFTEN, odd), CHUNK - 1) if count >= CHUNK else 1
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
     observed = shown.observed & (step >= since)

@@ -264,9 +264,8 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         widths.append(scatter[:, back])
         if few := shape.lifted(season):
             before = np.stack([same_phase(origins, k, season, shift) for k in range(1, few + 1)], axis=-1)  # (T, few)
-            risen = mean_until(target, origins, shape.season) - mean_seen(
-                mean_until(target, before, shape.season)
-            )  # (B, T)
+            then = mean_seen(mean_until(target, before, shape.season))
+            risen = mean_until(target, origins, shape.season) - then  # (B, T)
             columns.append((mean_seen(table[..., :few])[:, back] + risen[..., None])[..., None])
     return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
 
