@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from forecaster.nets import loss
 from forecaster.nets.batches import Batch, apart
 from forecaster.nets.features import DOMAINS, Domain, Strip, local_of
-from forecaster.nets.loss import FAR
 from forecaster.nets.phases import look
-from forecaster.nets.regression import Equations, lagged
+from forecaster.nets.regression import FAR, Equations, lagged
 from forecaster.nets.shape import Shape
 from forecaster.records import Array
 
@@ -49,7 +49,7 @@ def worth(lessons: Iterable[Batch]) -> Tensor:
     for batch in islice(lessons, SAMPLE):
         candidates = batch.seen.candidates  # (R, T', H, K)
         there = candidates.isfinite() & batch.observed[..., None]
-        error = (batch.target[..., None] - candidates).abs().clamp(max=FAR)
+        error = (batch.target[..., None] - candidates).abs().clamp(max=loss.FAR)
         total = total + error.where(there, 0.0).sum((0, 1))
         count = count + there.sum((0, 1))
     error = torch.where(count > 0, total / count, torch.inf).clamp(min=1e-9)
@@ -66,9 +66,6 @@ EARLIER = 0.8
 
 RIDGES = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 """How strongly weights are drawn to zero, as a part of the mean square of what is shown; of equals the first."""
-
-OUTLIER = 5.0
-"""Targets further from the mean at their phase, in units of the local scale, count as this far."""
 
 
 class Sample(NamedTuple):
@@ -127,7 +124,7 @@ def samples(strip: Strip, shape: Shape, domain: Domain) -> Iterator[Sample]:
                 location, scale = local.location[row, some][None], local.scale[row, some][None]  # (1, n)
                 (expected,), (shown,) = lagged(past[row, None], origins, location, scale, shape)
                 target = (look(stream, origins[:, None] + leads) - location.T) / scale.T
-                residuals = np.clip(target - expected, -OUTLIER, OUTLIER)
+                residuals = np.clip(target - expected, -FAR, FAR)
                 told = np.isfinite(residuals).mean(-1) >= 0.5
                 early = int(np.searchsorted(some[told], border))
                 yield Sample(shown[told], np.nan_to_num(residuals[told]).astype(np.float32), early)
