@@ -62,7 +62,8 @@ class Features:
         and three seasons back, the mean of the last three and of the last seven, the median of up to 28; of a longer
         one also the mean of the last three, lifted by how much the last short season was above those then. Then what
         :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied, and
-        :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
+        :mod:`forecaster.nets.structural` of short ones; and :mod:`forecaster.nets.regression` of the data and of their
+        logarithms. Then the last value, and the level of the last season.
     leads
         float32 (B, T', H, J), what else is known about each lead.
     location, scale

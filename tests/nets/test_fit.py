@@ -8,9 +8,9 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from worlds import dataset, homes, hourly_group, serving, trained
+from worlds import dataset, homes, hourly_group, serving, trained, untrained
 
-from forecaster.nets import batches, fit
+from forecaster.nets import batches, fit, loop
 from forecaster.nets.history import enough, needed, split
 from forecaster.nets.predictor import NetworkPredictor, judged
 from forecaster.nets.score import inputs_at
@@ -238,6 +238,22 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
 
     assert all(np.allclose(given[name], array, atol=1e-3) for name, array in judged(same).items())
     assert other["members.0.recurrent.net.weight_hh_l0"].shape == (51, 17)
+
+
+def test_a_cycle_that_gained_a_little_counts_and_is_the_last(
+    homely: tuple[Group, Dataset, fit.Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exam losses 1, then .9, .899 and, were it asked for, .5."""
+    group, data, _ = homely
+    network = untrained(group).network
+    found = iter(loop.Best(loss, network.state_dict(), made) for loss, made in ((0.9, 100), (0.899, 50), (0.5, 1000)))
+    monkeypatch.setattr(loop, "examined", lambda *_, updates: loop.Best(1.0, network.state_dict(), updates))
+    monkeypatch.setattr(loop, "cycle", lambda *_: next(found))
+    strip = batches.whole(data, group.horizon, group.lookback, HISTORY)
+    exam = batches.examination(strip, network.shape, network.usual, 400, np.random.default_rng(0))
+    course = loop.Course(iter(()), spent=lambda: 0.0, progress=lambda *_: None, planned=100, rate=1e-3)
+
+    assert loop.fit(network, course, exam) == 150
 
 
 def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch) -> None:

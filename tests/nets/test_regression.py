@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from worlds import dataset, homes, hourly_group
 
 from forecaster.nets.batches import whole
 from forecaster.nets.features import Usual, extract
@@ -10,7 +11,6 @@ from forecaster.nets.regression import lagged, width
 from forecaster.nets.shape import Shape, shape_of
 from forecaster.nets.start import regress
 from forecaster.records import Array
-from tests.nets.worlds import dataset, homes, hourly_group
 
 GROUP = hourly_group(seasons=(24,), lookback=72)
 SHAPE = shape_of(GROUP, features=2)
