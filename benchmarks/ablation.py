@@ -70,14 +70,6 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def without_regression() -> Iterator[None]:
-    """Its candidates are never there."""
-    regressed = features.regressed
-    with patch.object(features, "regressed", lambda *said: np.nan * regressed(*said)):
-        yield
-
-
-@contextmanager
 def without_gate() -> Iterator[None]:
     """All simple forecasts weigh the same, for ever."""
     choose = network.choose
@@ -112,7 +104,6 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "the network": ExitStack,
     "without memory": without_memory,
     "without levels, Theta and drifts": changed(Shape, "smoothed", ()),
-    "without linear regression": without_regression,
     "without structural models": changed(Shape, "structural", ()),
     "without the week lifted": changed(Shape, "lifted", lambda *_: 0),
     "one network instead of two": alone,

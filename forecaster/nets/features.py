@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.nets.phases import exponential, filled, latest, look, look_back, quantiles, same_phase
-from forecaster.nets.regression import lagged, width
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import parts, trailing
 from forecaster.nets.structural import structure
@@ -62,8 +61,7 @@ class Features:
         and three seasons back, the mean of the last three and of the last seven, the median of up to 28; of a longer
         one also the mean of the last three, lifted by how much the last short season was above those then. Then what
         :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied, and
-        :mod:`forecaster.nets.structural` of short ones; and :mod:`forecaster.nets.regression` of the data and of their
-        logarithms. Then the last value, and the level of the last season.
+        :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
     leads
         float32 (B, T', H, J), what else is known about each lead.
     location, scale
@@ -81,24 +79,10 @@ class Features:
 
 
 class Usual(NamedTuple):
-    """What is learned before the network, and not told by the window.
-
-    Attributes
-    ----------
-    centre, spread
-        Of each channel in the training data, float64 (C,).
-    regression
-        Weights of :mod:`forecaster.nets.regression`, float32 (D, R, H); None for zeros.
-    """
+    """Centre and spread of each channel in the training data, float64 (C,); the only thing not told by the window."""
 
     centre: Array
     spread: Array
-    regression: Array | None = None
-
-    def weights(self, shape: Shape) -> Array:
-        """Of the regression, (D, R, H)."""
-        none = np.zeros((len(DOMAINS), width(shape), shape.horizon), np.float32)
-        return none if self.regression is None else self.regression
 
 
 def strip_of(inputs: Inputs) -> Strip:
@@ -123,11 +107,11 @@ def extract(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> Feature
         ahead += then
 
     if shape.own_past:
-        own = own_past(past[:, 0], origins, leads, shift, shape, usual, asked)
+        own = own_past(past[:, 0], origins, leads, shift, shape, asked)
         shown, ahead = [*own.shown, *shown], [own.scatter, *ahead]
         candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
     else:
-        location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in (usual.centre, usual.spread))
+        location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
         candidates = np.empty((batch, *leads.shape, 0), np.float32)
         known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
 
@@ -152,14 +136,12 @@ class Own(NamedTuple):
     known: Array
 
 
-def own_past(
-    target: Array, origins: Array, leads: Array, shift: Array, shape: Shape, usual: Usual, asked: slice
-) -> Own:
+def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape, asked: slice) -> Own:
     """Candidates, local scale and the moving window of the target (B, W - 1 + T)."""
     seen = np.isfinite(target)
     whole = filled(target)
-    local = local_of(target, shift, shape)
-    location, scale = local.location, local.scale
+    location, dispersion, readings = level(whole, seen, shape)
+    scale, pairs = spread(target, location, dispersion, readings, shift, shape)
     last, age = last_seen(whole, seen, origins, shape)
 
     def scaled(value: Array, which: slice = slice(None)) -> Array:
@@ -170,15 +152,10 @@ def own_past(
 
     simple, scatter = choices(target, origins[asked], leads, shift, shape)  # (B, T', H, K)
     window = trailing(target, shape.recent, len(origins))
-    ratios = [
-        location / scale * 0.1,
-        np.log1p(local.dispersion / scale),
-        np.log1p(age),
-        np.log1p(local.pairs) * 0.1,
-    ]
+    ratios = [location / scale * 0.1, np.log1p(dispersion / scale), np.log1p(age), np.log1p(pairs) * 0.1]
     shown = [soft(scaled(window)), np.isfinite(window), soft(np.stack(ratios, axis=-1))]
     smooth = []
-    for domain in DOMAINS if shape.smoothed else ():
+    for domain in (linear, logarithms) if shape.smoothed else ():
         series, undo = domain(target)
         for season in shape.smoothed:
             part = parts(series, season, shift, shape.lookback, len(origins))
@@ -195,11 +172,7 @@ def own_past(
         widths.append(model.spread[..., None])
         shown += [model.posterior, np.log1p(model.error / scale)[..., None]]
 
-    for domain, weights in zip(DOMAINS, usual.weights(shape), strict=True):
-        series, undo = domain(target)
-        smooth.append(undo(regressed(weights, series, local_of(series, shift, shape, asked), origins[asked], shape)))
-
-    flat = np.stack([last, np.where(local.readings > 0, location, np.nan)], axis=-1)[:, asked, None]  # (B, T', 1, 2)
+    flat = np.stack([last, np.where(readings > 0, location, np.nan)], axis=-1)[:, asked, None]  # (B, T', 1, 2)
     flat = np.repeat(flat, shape.horizon, axis=2)
     return Own(
         shown=shown,
@@ -207,18 +180,8 @@ def own_past(
         candidates=scaled(np.concatenate([simple, *smooth, flat], axis=-1), asked).astype(np.float32),
         location=location,
         scale=scale,
-        known=local.readings > 0,
+        known=readings > 0,
     )
-
-
-def regressed(weights: Array, series: Array, local: Local, origins: Array, shape: Shape) -> Array:
-    """What linear regression with weights (R, H) forecasts from origins (T'), in the unit of the series, (B, T', H, 1).
-
-    NaN where less than a season has been observed.
-    """
-    expected, shown = lagged(series, origins, local.location, local.scale, shape)
-    found = local.location[..., None] + local.scale[..., None] * (expected + shown @ weights)  # (B, T', H)
-    return np.where(local.readings[..., None] >= shape.fold, found, np.nan)[..., None]
 
 
 def linear(series: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -231,57 +194,26 @@ def logarithms(series: Array) -> tuple[Array, Callable[[Array], Array]]:
     return np.log(np.where(series > 0, series, np.nan)), exponential
 
 
-Domain = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
-"""How a series is looked at, and the way back."""
-
-DOMAINS: tuple[Domain, ...] = (linear, logarithms)
-"""D: those in which series are taken apart, and regressed on their past."""
-
-
-class Local(NamedTuple):
-    """The unit of a series at each origin: what is around it, and how widely it scatters; each (B, T).
-
-    Attributes
-    ----------
-    location, dispersion, readings
-        Mean of the last season, mean distance from it, and readings in the window; see :func:`level`.
-    scale, pairs
-        Usual change over a season, and of how many; see :func:`spread`.
-    """
-
-    location: Array
-    dispersion: Array
-    readings: Array
-    scale: Array
-    pairs: Array
-
-
-def local_of(series: Array, shift: Array, shape: Shape, which: slice = slice(None)) -> Local:
-    """The unit of series (B, W - 1 + T) at some of the T origins."""
-    placed = level(filled(series), np.isfinite(series), shape, which)
-    return Local(*placed, *spread(series, *placed, shift, shape, which))
-
-
-def level(whole: Array, seen: Array, shape: Shape, which: slice) -> tuple[Array, Array, Array]:
+def level(whole: Array, seen: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """Mean over the last season, mean distance from it, and the readings in the window; each (B, T).
 
     Where the last season was silent, over the whole window.
     """
     count = whole.shape[-1] - shape.lookback + 1
     span = min(shape.lookback, max(4, shape.season))
-    readings = trailing(seen, shape.lookback, count)[:, which].sum(-1)
-    values, weights = trailing(whole, span, count)[:, which], trailing(seen, span, count)[:, which]
+    readings = trailing(seen, shape.lookback, count).sum(-1)
+    values, weights = trailing(whole, span, count), trailing(seen, span, count)
     number = weights.sum(-1)
     mean = values.sum(-1) / np.maximum(number, 1)
     distance = (np.abs(values - mean[..., None]) * weights).sum(-1) / np.maximum(number, 1)
     silent = (number == 0) & (readings > 0)
     if silent.any():
-        mean[silent] = trailing(whole, shape.lookback, count)[:, which][silent].sum(-1) / readings[silent]
+        mean[silent] = trailing(whole, shape.lookback, count)[silent].sum(-1) / readings[silent]
     return mean, distance, readings
 
 
 def spread(
-    target: Array, location: Array, dispersion: Array, readings: Array, shift: Array, shape: Shape, which: slice
+    target: Array, location: Array, dispersion: Array, readings: Array, shift: Array, shape: Shape
 ) -> tuple[Array, Array]:
     """Mean absolute difference of values one season apart, over the window; and how many there were. Each (B, T).
 
@@ -294,8 +226,8 @@ def spread(
     count = width - shape.lookback + 1
     steps = np.arange(season, width)
     change = np.abs(target[:, season:] - look(target, same_phase(steps, 1, season, shift)))
-    pairs = trailing(np.isfinite(change), shape.lookback - season, count)[:, which].sum(-1)
-    total = trailing(filled(change), shape.lookback - season, count)[:, which].sum(-1)
+    pairs = trailing(np.isfinite(change), shape.lookback - season, count).sum(-1)
+    total = trailing(filled(change), shape.lookback - season, count).sum(-1)
     guess = np.where(readings > 1, dispersion, np.abs(location))
     return np.maximum((total + DOUBT * guess) / (pairs + DOUBT), 1e-6 * np.abs(location) + 1e-9), pairs
 

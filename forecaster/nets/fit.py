@@ -19,7 +19,7 @@ from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
 from forecaster.nets.score import Half, against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
-from forecaster.nets.start import regress, worth
+from forecaster.nets.start import worth
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -112,10 +112,6 @@ def train(
         if warm_weights is not None and warm:
             load(network, warm_weights)
         began = arrays(network)
-        if shape.lags:
-            past = whole(dataset, shape.horizon, shape.lookback, since)
-            network.regression.copy_(torch.from_numpy(regress(past, shape)))
-            del past  # before lessons are made
 
         def course(end: int, note: str, begin: float, part: float) -> Course:
             """All that was observed before step ``end``, to be learned until a part of the time is gone."""

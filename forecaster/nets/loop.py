@@ -26,7 +26,7 @@ FEWEST, PASSES, CYCLES = 400, 4, 5
 """Updates of the first cycle at least, passes over the history in it, and cycles at most, each twice as long."""
 
 AGAIN, WORTH = 0.5, 0.01
-"""Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss for another."""
+"""Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
 
 CHECK, PATIENCE = 20, 0.6
 """Updates between two exams (a twentieth of the cycle if that is more), and the part of a cycle without a better one
@@ -84,13 +84,12 @@ def fit(network: Network, course: Course, exam: Batch) -> int:
     for number in range(CYCLES if exam.observed.any() else 1):
         found = cycle(network, course, exam, best)
         gain = best.loss - found.loss
-        if gain <= 0:
+        if gain <= (WORTH * abs(best.loss) if number else 0.0):
             break
-        enough = number > 0 and gain <= WORTH * abs(best.loss)
         made += found.updates
         best = found
         network.load_state_dict(best.weights)
-        if enough or course.spent() >= 1:
+        if course.spent() >= 1:
             break
         course = course._replace(planned=2 * course.planned, rate=AGAIN * course.rate if number == 0 else course.rate)
     network.load_state_dict(best.weights)

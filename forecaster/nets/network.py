@@ -63,7 +63,7 @@ class Network(nn.Module):
     shape
         What to build.
     usual
-        What was learned before; kept with the weights.
+        Centre and spread of the channels; kept with the weights.
 
     References
     ----------
@@ -73,20 +73,18 @@ class Network(nn.Module):
 
     centre: Tensor
     spread: Tensor
-    regression: Tensor
 
     def __init__(self, shape: Shape, usual: Usual) -> None:
         super().__init__()
         self.shape = shape
         self.register_buffer("centre", torch.from_numpy(usual.centre))
         self.register_buffer("spread", torch.from_numpy(usual.spread))
-        self.register_buffer("regression", torch.from_numpy(usual.weights(shape)))
         self.members = nn.ModuleList(Member(shape) for _ in range(shape.members))
 
     @property
     def usual(self) -> Usual:
-        """What was learned before the network."""
-        return Usual(self.centre.numpy(), self.spread.numpy(), self.regression.numpy())
+        """Centre and spread of the channels, float64 (C,)."""
+        return Usual(self.centre.numpy(), self.spread.numpy())
 
     def begin(self, worth: Tensor) -> None:
         """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""

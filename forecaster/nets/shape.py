@@ -15,9 +15,6 @@ from forecaster.settings import Cell, Group, Role
 RECENT = 24
 """Most values of the recent past that are shown one by one."""
 
-LAGS = 400
-"""Most steps that the linear regression sees; more cost time in each forecast."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -78,19 +75,6 @@ class Shape:
     def warmup(self) -> int:
         """Steps after which a state built from nothing is as good as one carried for ever."""
         return max(RECENT, 2 * self.season)
-
-    @property
-    def fold(self) -> int:
-        """The season by which the lags of the linear regression are laid out; 1 when they hold none."""
-        return self.season if self.season <= LAGS else 1
-
-    @property
-    def lags(self) -> int:
-        """Steps that the linear regression sees: two of the longest season, as far as these are not too many."""
-        if not self.own_past:
-            return 0
-        wanted = 2 * self.usable[-1] if self.usable else RECENT
-        return min(wanted, LAGS, self.lookback) // self.fold * self.fold
 
     def lifted(self, season: int) -> int:
         """How many seasons back, at most three, a longer season is compared with now by the level of the shortest."""
