@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for, data set by data set; tables as they come, results after each."""
     said = parser().parse_args(arguments)
     os.environ.update(ONE_THREAD)  # for the children
+    if said.scratch:
+        said.scratch.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     datasets = (of_file(said.file, said.horizon, said.frequency, said.season, said.timezone),) if said.file else None
     for dataset in datasets or chosen(said.dataset):

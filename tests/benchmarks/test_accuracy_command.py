@@ -52,6 +52,7 @@ def test_a_file_without_a_line_is_run_from_end_to_end(tmp_path: Path) -> None:
     a_table((14, 12), split=12).to_parquet(tmp_path / "waves.parquet")
     file, result = tmp_path / "waves.parquet", tmp_path / "result.json"
     said = ["--file", str(file), "--horizon", "12", "--season", "24", "--budget", "1s", "--json", str(result)]
+    said += ["--scratch", str(tmp_path / "not" / "there")]
 
     assert main([*said, "--methods", "ours,snaive,naive2"]) == 0
 
