@@ -22,8 +22,9 @@ from forecaster.records import Array
 TRUSTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 """Part of the network in each candidate."""
 
-MEMORY = 300
-"""Targets over which the rolling errors look back, exponentially."""
+MEMORY, LEADS = 300, 34
+"""Targets over which the rolling errors look back, exponentially, and so many times the lead where that is more: the
+forecasts of one lead overlap, and their errors are alike for about as long as the lead."""
 
 SHARPNESS = 200.0
 """With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
@@ -37,7 +38,7 @@ ALONE = 0.05
 
 FAITH = 10.0
 """How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
-times the naive forecast. The exponent fades as the square of the part of :data:`MEMORY` that is yet to come."""
+times the naive forecast. The exponent fades as the square of the part of the memory that is yet to come."""
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
@@ -48,13 +49,15 @@ class Choice:
 
     Parameters
     ----------
-    buckets
-        K.
+    leads
+        The lead of each bucket that is followed, counted from 1; (K,).
     naives
         M, number of naive forecasts.
     """
 
-    def __init__(self, buckets: int, naives: int) -> None:
+    def __init__(self, leads: tuple[int, ...], naives: int) -> None:
+        buckets = len(leads)
+        self._memory = np.maximum(MEMORY, LEADS * np.array(leads))  # (K,)
         self._table = Table(
             {
                 "naive_error": Column((buckets, naives), np.float64, 0.0),
@@ -77,7 +80,7 @@ class Choice:
         error, targets = self._table["error"][slots], self._table["targets"][slots]
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
-        known = np.minimum(1.0, targets / MEMORY)[..., None]
+        known = np.minimum(1.0, targets / self._memory)[..., None]
         counted = behind**2 / (behind + DOUBT * (1 - known) + 1e-300)
         weight = np.exp(-SHARPNESS * known * counted - FAITH * (1 - known) ** 2 * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
@@ -106,7 +109,7 @@ class Choice:
         """Move rolling errors towards the newest ones (B, K, C), as a plain mean at first; NaN teaches nothing."""
         good = np.isfinite(newest.sum(-1))  # (B, K)
         count = self._table[targets][slots] + good
-        weight = np.maximum(1 / MEMORY, 1 / np.maximum(count, 1))
+        weight = np.maximum(1 / self._memory, 1 / np.maximum(count, 1))
         old = self._table[errors][slots]
         self._table[errors][slots] = np.where(good[..., None], old + weight[..., None] * (newest - old), old)
         self._table[targets][slots] = count

@@ -68,8 +68,8 @@ class Forecasts:
         buckets = reached(settings.horizon)
         self._bucket_of = np.repeat(np.arange(len(buckets)), [last - first + 1 for first, last in buckets])
         self._calibration = Calibration(settings.levels, self._bucket_of, season)
-        self._choice = Choice(len(buckets), len(self._naives))
         followed = tuple((first + last) // 2 for first, last in buckets)
+        self._choice = Choice(followed, len(self._naives))
         self._shadow = Shadow(followed, len(settings.levels), len(self._naives))
         self._parts: dict[str, Part] = {
             "calibration": self._calibration,

@@ -9,8 +9,8 @@ from forecaster.pipeline.choose import Choice
 SLOT = np.array([0])
 
 
-def a_choice() -> Choice:
-    choice = Choice(buckets=1, naives=2)
+def a_choice(lead: int = 1) -> Choice:
+    choice = Choice(leads=(lead,), naives=2)
     choice.add()
     return choice
 
@@ -78,3 +78,21 @@ def test_few_targets_tell_large_differences_not_small_ones() -> None:
     assert trust(1.1)[-1] < 0.1
     assert trust(1.5)[100] == 0
     assert trust(2.0)[60] == 0
+
+
+def test_a_long_lead_is_judged_by_what_does_not_overlap() -> None:
+    """Errors of forecasts 50 steps ahead last for 50 steps: a run of luck is not taken for skill."""
+    wandering = {lead: np.std(runs_of_luck(a_choice(lead), lasting=50)[1000:]) for lead in (1, 50)}
+    assert wandering[50] < wandering[1] / 3
+
+
+def runs_of_luck(choice: Choice, lasting: int) -> list[float]:
+    """Trust over time in a network somewhat better than the naive forecasts, when errors stay for a while."""
+    random = np.random.default_rng(0)
+    trust = []
+    for _ in range(4000 // lasting):
+        ours, others = 2.0 * random.normal(size=(1, 1)), 3.0 * random.normal(size=(1, 1, 2))
+        for _ in range(lasting):
+            choice.learn(SLOT, ours, others, np.zeros(1))
+            trust.append(float(choice.trust(SLOT)[0, 0]))
+    return trust
