@@ -1,8 +1,7 @@
 """The nouns: what comes in, what goes out, and what is handed from room to room.
 
 Events go into the engine, effects come out of it. Both are plain frozen data. Effects that concern many streams
-are columnar: arrays whose first axis is the stream, so that an hour boundary at which 100 000 streams close is one
-object and not 100 000.
+are columnar, arrays whose first axis is the stream: an hour at which 100 000 of them close is one object.
 
 Shape letters: **S** streams, **B** batch, **T** steps, **H** horizon, **C** channels (target first, then
 covariates), **F** calendar features, **Q** levels, **W** lookback, **R** rows (targets and covariate series).
@@ -10,7 +9,7 @@ covariates), **F** calendar features, **Q** levels, **W** lookback, **R** rows (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -64,7 +63,7 @@ class ModelReady:
     Attributes
     ----------
     predictor
-        The loaded model; None: the group goes back to naive forecasts.
+        The loaded model; None: back to naive forecasts.
     """
 
     group: str
@@ -299,12 +298,15 @@ class Inputs:
         int64 (W + H,): offset of the local clock from UTC in steps, for the same steps; constant except around a
         daylight-saving change. Step ``j`` is at the phase of step ``i`` k seasons of m steps earlier when
         ``j = i - k * m + shift[i] - shift[i - k * m]``.
+    streams
+        Names of the B streams; empty: not said.
     """
 
     values: Array
     future: Array
     calendar: Array
     shift: Array
+    streams: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
 from forecaster.nets.baseline import naives
 from forecaster.nets.fit import Trained, train
-from forecaster.nets.predictor import NetworkPredictor, judged
+from forecaster.nets.predictor import NetworkPredictor
+from forecaster.nets.weights import judged
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset
 from forecaster.ports import Progress

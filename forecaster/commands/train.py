@@ -165,7 +165,8 @@ def in_service(group: Group, models: ModelRegistry) -> tuple[Predictor | None, M
 
     Neither when there is none, or when it is broken or was made for other settings: then the new one need not beat it.
     """
-    from forecaster.nets.predictor import NetworkPredictor, judged
+    from forecaster.nets.predictor import NetworkPredictor
+    from forecaster.nets.weights import judged
 
     try:
         version = models.champion(group.name)

@@ -205,8 +205,9 @@ def trial(
 ) -> Trial:
     """Train from nothing, and judge as every training is judged; one that runs out of memory comes to nothing."""
     from forecaster.nets import fit
-    from forecaster.nets.predictor import NetworkPredictor, judged
+    from forecaster.nets.predictor import NetworkPredictor
     from forecaster.nets.score import ratio
+    from forecaster.nets.weights import judged
 
     training = replace(group.training, budget_s=limit_s, seed=(group.training.seed + turn - 1) % 2**32)
     wanted = replace(asked(group, choice), training=training)

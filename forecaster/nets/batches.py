@@ -112,6 +112,11 @@ def sharing(horizon: int, origins: int) -> int:
     return max(every for every in range(1, CHUNK + 1) if CHUNK % every == 0 and every <= most)
 
 
+def thinned(horizon: int, origins: int) -> int:
+    """As :func:`sharing`, for an exam: odd, so that not all forecasts are made at the same few hours of the day."""
+    return min(max(OFTEN, horizon // (2 * CHUNK) | 1), CHUNK - 1) if origins >= CHUNK else 1
+
+
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
     """Everything there is to learn from strips of a few streams each; one by one, so that little else is in memory."""
     parts = [list(lesson(strip, shape, usual, every)) for strip in strips]
@@ -203,8 +208,7 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
     drawn = random.permutation(len(strip.values))[: max(AT_LEAST, EXAMINED // count)]
     part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
-    odd = shape.horizon // (2 * CHUNK) | 1  # so that not all forecasts are made at the same few hours of the day
-    every = min(max(OFTEN, odd), CHUNK - 1) if count >= CHUNK else 1
+    every = thinned(shape.horizon, count)
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
     observed = shown.observed & (step >= since)

@@ -11,21 +11,27 @@ import torch
 
 from forecaster.nets.baseline import Climatology, SeasonalNaive
 from forecaster.nets.batches import examination, whole
+from forecaster.nets.dilated import Dilated
 from forecaster.nets.features import Usual
 from forecaster.nets.history import enough, of_streams, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
 from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
-from forecaster.nets.predictor import NetworkPredictor, load, misfits, packed
+from forecaster.nets.opinion import helps, learn
+from forecaster.nets.predictor import NetworkPredictor
 from forecaster.nets.score import Half, against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.start import worth
+from forecaster.nets.weights import arrays, load, misfits, packed, without_second
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
 
 UNTIL_JUDGED = 2 / 3
 """Part of the time for learning until the network is judged; the rest is for that, and for learning on."""
+
+FOR_SECOND = 0.15
+"""Part of the time, at most, for a second network, and again for learning it from all there is."""
 
 MORE, FEWEST = 0.5, 200
 """Updates of learning on, as a part of those before, and at least: a few would do more harm than good."""
@@ -108,31 +114,46 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(group.training.seed)
         network = Network(shape, usual(dataset.values[..., :since]))
-        warm = warm_weights is not None and not misfits(network, warm_weights)
-        if warm_weights is not None and warm:
-            load(network, warm_weights)
-        began = arrays(network)
+        began = without_second(warm_weights or {})
+        warm = not misfits({"": network}, began)
+        if warm:
+            load({"": network}, began)
+        limit_s = max(group.training.budget_s - began_s, 1e-9)
+
+        def told(note: str, begin: float, end: float) -> Callable[[float, float], None]:
+            """Passes on what part of this is done, and the loss."""
+
+            def say(done: float, loss: float) -> None:
+                fraction = begin + (end - begin) * min(done, 1.0)
+                left_s = max(limit_s - (elapsed_s() - began_s), 0.0)
+                progress(Progress(fraction=fraction, loss=loss, seconds_left=left_s, note=note))
+
+            return say
+
+        def spent(part: float) -> Callable[[], float]:
+            """What is gone of a part of the time."""
+            return lambda: (elapsed_s() - began_s) / (part * limit_s)
 
         def course(end: int, note: str, begin: float, part: float) -> Course:
             """All that was observed before step ``end``, to be learned until a part of the time is gone."""
             spoken = np.flatnonzero(np.isfinite(dataset.values[:, 0, :end]).sum(-1) > 1)
             lessons = whole(of_streams(dataset, spoken), shape.horizon, shape.lookback, end)
-            limit_s = max(group.training.budget_s - began_s, 1e-9)
-
-            def say(done: float, loss: float) -> None:
-                fraction = begin + (part - begin) * min(done, 1.0)
-                left_s = max(limit_s - (elapsed_s() - began_s), 0.0)
-                progress(Progress(fraction=fraction, loss=loss, seconds_left=left_s, note=note))
-
             return Course(
                 lessons=endless(lessons, network, random),
-                spent=lambda: (elapsed_s() - began_s) / (part * limit_s),
-                progress=say,
+                spent=spent(part),
+                progress=told(note, begin, part),
                 planned=plan(lessons),
                 rate=RATE * (0.3 if warm else 1.0),
             )
 
-        learning = course(since, "training", 0.0, UNTIL_JUDGED)
+        def second_network(end: int, begin: float) -> Dilated | None:
+            """One that learned from all that was observed before step ``end``; None where it is not made for that."""
+            part = begin + FOR_SECOND
+            say = told("a second network", begin, part)
+            return learn(dataset, shape, end, group.training.seed, spent(part), say)
+
+        other = second_network(since, 0.0)
+        learning = course(since, "training", FOR_SECOND if other else 0.0, UNTIL_JUDGED)
         if not warm:
             network.begin(worth(learning.lessons))
         updates = fit(
@@ -141,22 +162,29 @@ def train(
             examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random),
         )
         del learning  # and its lessons, before others are made
-        scores = scored(NetworkPredictor(network, group, version), champion, dataset, group, until, progress)
+        second = other if other and helps(other, network, dataset, until) else None
+        scores = scored(NetworkPredictor(network, group, version, second), champion, dataset, group, until, progress)
         promoted, verdict = judge(scores)
         stands = warm and not promoted and champion_passes(scores)
-        weights, more = arrays(network), 0
+        weights = before = arrays(network, second)
+        served, more = second, 0
         if (stands or (promoted and (updates or warm))) and elapsed_s() < group.training.budget_s:
+            everything = dataset.values.shape[-1]
             if stands:
-                load(network, began)
+                load({"": network}, began)
+                served = champion.second if isinstance(champion, NetworkPredictor) else None
+                before = arrays(network, served)
+            if served:
+                served = second_network(everything, UNTIL_JUDGED) or served
             planned = FEWEST if stands else max(FEWEST, ceil(MORE * updates))
-            everything = course(dataset.values.shape[-1], "learning from all there is", UNTIL_JUDGED, 1.0)
-            more = go_on(network, everything._replace(planned=planned))
+            learning = course(everything, "learning from all there is", UNTIL_JUDGED, 1.0)
+            more = go_on(network, learning._replace(planned=planned))
         if stands and more:  # what is kept, and told of, is the champion
             promoted, verdict = True, f"promoted: the champion, with newer data; the challenger was {verdict}"
-            weights, scores["challenger"], updates = began, scores["champion"], 0
+            scores["challenger"], updates = scores["champion"], 0
     progress(Progress(fraction=1.0, loss=None, seconds_left=None, note=verdict))
     return Trained(
-        weights=packed(arrays(network), weights) if more else weights,
+        weights=packed(arrays(network, served), before) if more else weights,
         shape=to_json(shape),
         scores=scores,
         updates=updates,
@@ -189,11 +217,6 @@ def scored(
         better = min(naive, key=lambda name: ratio(scores[name], scores["challenger"]))
         put("half", Half(challenger, naive[better]))
     return scores
-
-
-def arrays(network: Network) -> dict[str, Array]:
-    """Weights by name."""
-    return {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
 
 
 def usual(values: Array) -> Usual:

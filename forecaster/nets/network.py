@@ -147,7 +147,6 @@ class Member(nn.Module):
         self.head = nn.Linear(LEAD, candidates + len(shape.levels), bias=False)
         nn.init.zeros_(self.head.weight)
         self.start = nn.Parameter(bell(shape.levels, candidates).repeat(shape.horizon, 1))
-        self.middle = shape.levels.index(0.5)
 
     def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
         """As :meth:`Network.forward`, with a state of its own, (B, 1, L, N)."""
@@ -161,7 +160,7 @@ class Member(nn.Module):
         out = self.head(self.dropout(torch.tanh(self.norm(leads)))) + self.start
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, candidates, present)  # (B, T', H, 1)
-        below, above = torch.tensor_split(F.softplus(gaps), [self.middle], dim=-1)
+        below, above = torch.tensor_split(F.softplus(gaps), [self.shape.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
 

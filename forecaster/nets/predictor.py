@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from forecaster.errors import ModelError
 from forecaster.nets.baseline import clip
+from forecaster.nets.dilated import Dilated
 from forecaster.nets.features import Features, Usual, extract, strip_of
 from forecaster.nets.network import Network, view
 from forecaster.nets.shape import from_json, require
+from forecaster.nets.weights import JUDGED, SECOND, load, misfits
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
@@ -19,15 +24,15 @@ BLOCK = 256
 """Streams computed at a time, which bounds memory when all streams of a large group close at once."""
 
 
-JUDGED = "judged/"
-"""Before the names of the weights of the network that was judged, where they are not those that serve."""
-
-
 class NetworkPredictor:
-    """Serves a network: numpy in, numpy out. Implements :class:`forecaster.ports.Predictor`."""
+    """Serves a network, and a second one where there is one: numpy in, numpy out.
 
-    def __init__(self, network: Network, group: Group, version: str) -> None:
+    Implements :class:`forecaster.ports.Predictor`.
+    """
+
+    def __init__(self, network: Network, group: Group, version: str, second: Dilated | None = None) -> None:
         self.network = network.eval()
+        self.second = second.eval() if second else None
         self.version = version
         self.warmup = network.shape.warmup
         self.bounds = group.bounds
@@ -56,18 +61,22 @@ class NetworkPredictor:
         require(made, group, version)
         nothing = np.zeros(len(made.channels))
         network = Network(made, Usual(nothing, nothing.copy()))
-        weights = {name: array for name, array in weights.items() if not name.startswith(JUDGED)}
-        if wrong := misfits(network, weights):
+        serving = {name: array for name, array in weights.items() if not name.startswith(JUDGED)}
+        names = serving.get(SECOND + "names")
+        second = Dilated.known_by(made, names) if names is not None else None
+        parts = {"": network} | ({SECOND: second} if second else {})
+        if wrong := misfits(parts, serving):
             raise ModelError(
                 f"model {group.name}-{version}: {', '.join(wrong)} do not fit the recorded shape; "
                 f"retrain with: forecaster train {group.name}"
             )
-        load(network, weights)
-        return cls(network, group, version)
+        load(parts, serving)
+        return cls(network, group, version, second)
 
     def initial_state(self, streams: int) -> Array:
-        """Zeros, float32 (streams, P, L, N)."""
-        return self.network.initial_state(streams).numpy()
+        """Zeros, float32 (streams, P, L, N); both states as one row with a second network, (streams, 1, 1, N)."""
+        first = self.network.initial_state(streams)
+        return first.numpy() if self.second is None else both(first, self.second.initial_state(streams)).numpy()
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
@@ -75,44 +84,43 @@ class NetworkPredictor:
         quantiles = np.empty((len(state), self.network.shape.horizon, len(self.network.shape.levels)))
         for first in range(0, len(state), BLOCK):
             rows = slice(first, first + BLOCK)
-            part = Inputs(
-                values=inputs.values[rows], future=inputs.future[rows], calendar=inputs.calendar, shift=inputs.shift
-            )
-            features = extract(strip_of(part), self.network.shape, self.network.usual)
+            part = replace(inputs, values=inputs.values[rows], future=inputs.future[rows], streams=inputs.streams[rows])
             with torch.inference_mode():
-                scaled, moved = self.network(view(features), torch.tensor(state[rows], dtype=torch.float32))
-            quantiles[rows] = clip(unscaled(scaled.numpy(), features)[:, 0], self.bounds)
+                moved, said = self._step(torch.tensor(state[rows], dtype=torch.float32), part)
+            quantiles[rows] = clip(said, self.bounds)
             after[rows] = moved.numpy()
         return after, quantiles
+
+    def _step(self, state: Tensor, inputs: Inputs) -> tuple[Tensor, Array]:
+        features = extract(strip_of(inputs), self.network.shape, self.network.usual)
+        if self.second is None:
+            scaled, moved = self.network(view(features), state)
+            return moved, unscaled(scaled.numpy(), features)[:, 0]
+        own, others = apart(state, *(part.initial_state(0).shape[1:] for part in (self.network, self.second)))
+        scaled, own = self.network(view(features), own)
+        others, median = self.second.step(others, inputs.values[:, 0], inputs.streams)
+        said = unscaled(scaled.numpy(), features)[:, 0]
+        return both(own, others), shifted(said, median, self.network.shape.middle)
+
+
+def shifted(quantiles: Array, median: Array, middle: int) -> Array:
+    """Quantiles (..., Q) moved until theirs is the mean of their median and another (...), where there is another."""
+    way = (median - quantiles[..., middle]) / 2
+    return quantiles + np.where(np.isnan(way), 0.0, way)[..., None]
+
+
+def both(first: Tensor, second: Tensor) -> Tensor:
+    """Two states as one row for each stream, (B, 1, 1, N)."""
+    return torch.cat([first.flatten(1), second.flatten(1)], 1)[:, None, None]
+
+
+def apart(state: Tensor, first: Sequence[int], second: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """What :func:`both` joined, each of this shape after its first axis."""
+    flat, size = state.flatten(1), prod(first)
+    return flat[:, :size].reshape(-1, *first), flat[:, size:].reshape(-1, *second)
 
 
 def unscaled(scaled: Array, features: Features) -> Array:
     """Back into the unit of the data, NaN for streams of which nothing is known; (B, T, H, Q)."""
     location = np.where(features.known, features.location, np.nan)[..., None, None]
     return location + features.scale[..., None, None] * scaled.astype(np.float64)
-
-
-def packed(serving: Mapping[str, Array], judged: Mapping[str, Array]) -> dict[str, Array]:
-    """Weights of the network that serves and of the one that was judged, as one mapping."""
-    return {**serving, **{JUDGED + name: array for name, array in judged.items()}}
-
-
-def judged(weights: Mapping[str, Array]) -> dict[str, Array]:
-    """Of :func:`packed` weights those that were judged, of others all.
-
-    They have not seen the tail, so a next training may be compared with them, and begin with them.
-    """
-    own = {name.removeprefix(JUDGED): array for name, array in weights.items() if name.startswith(JUDGED)}
-    return own or dict(weights)
-
-
-def misfits(network: Network, weights: Mapping[str, Array]) -> list[str]:
-    """Names of the tensors that are missing, unknown or of another shape."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    had = {name: tuple(array.shape) for name, array in weights.items()}
-    return sorted(name for name in wanted.keys() | had.keys() if wanted.get(name) != had.get(name))
-
-
-def load(network: Network, weights: Mapping[str, Array]) -> None:
-    """Put weights that fit into a network."""
-    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

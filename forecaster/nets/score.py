@@ -35,6 +35,7 @@ def inputs_at(dataset: Dataset, origin: int, group: Group) -> Inputs:
         future=future,
         calendar=dataset.calendar[rows],
         shift=dataset.shift[rows],
+        streams=dataset.streams,
     )
 
 

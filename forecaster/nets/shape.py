@@ -47,6 +47,11 @@ class Shape:
     features: int
 
     @property
+    def middle(self) -> int:
+        """Number of the median among the levels."""
+        return self.levels.index(0.5)
+
+    @property
     def season(self) -> int:
         """The smallest season that fits the lookback twice; 1 when none does."""
         return next(iter(self.usable), 1)

@@ -188,6 +188,7 @@ class GroupState:
             future=future,
             calendar=self._grid.calendar(first, past + ahead, settings.calendar),
             shift=self._grid.shift(first, past + ahead),
+            streams=self._streams.names(rows),
         )
 
     # --- models ---------------------------------------------------------------------------------------------------

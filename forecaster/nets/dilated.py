@@ -1,0 +1,186 @@
+"""A second network, for long histories with a course of the day: its memory steps once a season.
+
+A *dilated* recurrence: what it remembers at two o'clock goes on from what it remembered at two o'clock the day before,
+so a state has a place for each step of a season. It sees the last season as it was and has a weight for each lead, no
+candidates and no calendar. Where a series wanders more than it repeats, the mean of its median and of that of
+:class:`forecaster.nets.network.Network` errs less than either; :mod:`forecaster.nets.opinion` finds out.
+
+It is told how far a stream is from its usual level, in units of its usual spread, so it speaks only of streams that it
+was trained on.
+
+Shape letters: **B** batch, **N** steps, **T** origins, **S** streams it knows, **H** horizon, **M** season, **K**
+seasons, **I** inputs, **D** size of a place.
+
+References
+----------
+Chang et al. (2017), "Dilated Recurrent Neural Networks", NeurIPS. Lin et al. (2023), "SegRNN: Segment Recurrent Neural
+Network for Long-Term Time Series Forecasting", arXiv:2308.11200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from forecaster.nets.recurrent import Recurrent
+from forecaster.nets.shape import Shape
+from forecaster.nets.structural import bridged
+from forecaster.records import Array
+
+SHORTEST, LONGEST = 24, 96
+"""Seasons it is made for, in steps: days of hours to days of quarters of an hour."""
+
+HIDDEN, DROPOUT = 128, 0.3
+
+SEPARATOR = "\0"
+"""Between the names of streams; MQTT allows it in none."""
+
+LIMIT = 5.0
+"""Inputs beyond this, in usual spreads, grow with their logarithm."""
+
+
+class Past(NamedTuple):
+    """What is known of streams: float32 (B, N) in usual spreads from the usual level, gaps bridged; and for how many
+    steps there has been a value (B, N)."""
+
+    value: Array
+    age: Array
+
+
+class Dilated(nn.Module):
+    """The median of every lead, for streams it knows.
+
+    Parameters
+    ----------
+    shape
+        Cell, horizon and season are taken from it.
+    streams
+        Names of the streams it knows.
+    centre, spread
+        Usual level and spread of each, float64 (S,); kept with the weights.
+    """
+
+    names: Tensor
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, shape: Shape, streams: Sequence[str], centre: Array, spread: Array) -> None:
+        super().__init__()
+        self.season, self.horizon = shape.season, shape.horizon
+        self.streams = tuple(streams)
+        self.register_buffer("names", torch.frombuffer(bytearray(SEPARATOR.join(streams), "utf-8"), dtype=torch.uint8))
+        self._row = {name: row for row, name in enumerate(streams)}
+        self.register_buffer("centre", torch.from_numpy(centre))
+        self.register_buffer("spread", torch.from_numpy(spread))
+        self.embed = nn.Linear(self.season + 2, HIDDEN)
+        self.recurrent = Recurrent(shape.cell, HIDDEN, HIDDEN)
+        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
+
+    def initial_state(self, streams: int) -> Tensor:
+        """Zeros, shape (B, M, D): the place of the next step first."""
+        return torch.zeros(streams, self.season, self.recurrent.width)
+
+    @classmethod
+    def known_by(cls, shape: Shape, names: Array) -> Dilated:
+        """One with the streams that weights are of, by their ``names``; the weights still to be loaded."""
+        streams = names.tobytes().decode().split(SEPARATOR)
+        return cls(shape, streams, np.zeros(len(streams)), np.ones(len(streams)))
+
+    def rows(self, streams: Sequence[str]) -> Array:
+        """Which of the streams it knows these are, -1 for none; int64 (B,)."""
+        return np.array([self._row.get(name, -1) for name in streams], np.int64)
+
+    def step(self, state: Tensor, window: Array, streams: Sequence[str]) -> tuple[Tensor, Array]:
+        """Advance by the step at the end of a window and forecast all leads.
+
+        A state of zeros is first made from the window.
+
+        Parameters
+        ----------
+        state
+            Shape (B, M, D).
+        window
+            The last steps of each stream, float64 (B, W), NaN for gaps.
+        streams
+            Their names.
+
+        Returns
+        -------
+        state, median
+            Advanced, shape (B, M, D), of streams it does not know as it was; float64 (B, H), NaN where too little is
+            known.
+        """
+        rows = self.rows(streams)
+        known = np.flatnonzero(rows >= 0)
+        after, median = state.clone(), np.full((len(window), self.horizon), np.nan)
+        if len(known):
+            after[known], median[known] = self._step(state[known], window[known], rows[known])
+        return after, median
+
+    def _step(self, state: Tensor, window: Array, rows: Array) -> tuple[Tensor, Array]:
+        past = self.past(window, rows)
+        newest = window.shape[-1] - 1
+        seasons = (newest - self.season) // self.season
+        blank = ~state.flatten(1).any(-1)
+        if seasons and blank.any():
+            _, made = self.walk(Past(*(array[blank.numpy()] for array in past)), newest, seasons)
+            state[blank] = made
+        origin = np.array([[newest]])
+        memory, place = self.remember(self.seen(past, origin), state[:, 0])
+        return torch.cat([state[:, 1:], place[:, None]], 1), self.median(memory, past, origin, rows)[:, 0]
+
+    def walk(self, past: Past, end: int, seasons: int) -> tuple[Tensor, Tensor]:
+        """Step from nothing through so many seasons up to step ``end``; memory (B, K * M, D) and state (B, M, D)."""
+        seen = self.seen(past, np.arange(end - seasons * self.season, end)[None])
+        size = len(seen), seasons, self.season
+        apart = seen.reshape(*size, -1).transpose(1, 2).reshape(-1, seasons, seen.shape[-1])  # (B * M, K, I)
+        memory, places = self.remember(apart, torch.zeros(len(apart), self.recurrent.width))
+        memory = memory.reshape(len(seen), self.season, seasons, HIDDEN).transpose(1, 2)
+        return memory.flatten(1, 2), places.reshape(len(seen), self.season, -1)
+
+    def past(self, values: Array, rows: Array) -> Past:
+        """Of streams (B, N)."""
+        value, age = bridged(values, self.season)
+        centre, spread = self.centre.numpy()[rows, None], self.spread.numpy()[rows, None]
+        return Past(np.where(age > 0, (value - centre) / spread, 0.0).astype(np.float32), age)
+
+    def seen(self, past: Past, origins: Array) -> Tensor:
+        """Inputs at origins (B or 1, T), a season after the beginning at least; zeros where too little is known.
+
+        Returns
+        -------
+        Tensor
+            (B, T, I): the last season as far from its last value, that as far from the one a season before, and as it
+            is.
+        """
+        value, age = at(past.value, origins[..., None] + np.arange(-self.season, 1)), at(past.age, origins)
+        last = value[..., -1:]
+        told = np.concatenate([value[..., 1:] - last, last - value[..., :1], last], axis=-1)
+        far = np.maximum(np.abs(told), LIMIT)
+        told = np.where(far > LIMIT, np.sign(told) * LIMIT * (1 + np.log(far / LIMIT)), told)
+        return torch.from_numpy(np.where(age[..., None] > self.season, told, 0).astype(np.float32))
+
+    def remember(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Step through (B, K, I), a season each, with one place of the state, (B, D); memory (B, K, D) and place."""
+        memory, after = self.recurrent(F.relu(self.embed(seen)), place[:, None, None])
+        return memory, after[:, 0, 0]
+
+    def ahead(self, memory: Tensor) -> Tensor:
+        """How far each lead is from the last value, in usual spreads: (B, T, D) to (B, T, H)."""
+        return cast(Tensor, self.head(memory))
+
+    def median(self, memory: Tensor, past: Past, origins: Array, rows: Array) -> Array:
+        """In the unit of the data, NaN where too little is known; float64 (B, T, H)."""
+        told = self.ahead(memory).double().numpy() + at(past.value, origins)[..., None]
+        centre, spread = self.centre.numpy()[rows, None, None], self.spread.numpy()[rows, None, None]
+        return np.where(at(past.age, origins)[..., None] > self.season, centre + spread * told, np.nan)
+
+
+def at(values: Array, positions: Array) -> Array:
+    """Values (B, N) at positions (B or 1, ...); (B, ...)."""
+    return values[np.arange(len(values)).reshape(-1, *[1] * (positions.ndim - 1)), positions]

@@ -1,0 +1,162 @@
+"""Train the second network, and find out whether it is a help; most often it is not.
+
+It learns from what the first one learns from. Whether the mean of their medians is better than the first alone is seen
+on the tail, where that is judged: the exam would favour the first, whose weights were chosen by it.
+See :mod:`forecaster.nets.dilated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from forecaster.nets.batches import thinned, whole
+from forecaster.nets.dilated import LONGEST, SHORTEST, Dilated, Past
+from forecaster.nets.features import Strip, extract
+from forecaster.nets.history import of_streams
+from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle
+from forecaster.nets.network import Network, view
+from forecaster.nets.phases import look
+from forecaster.nets.predictor import shifted, unscaled
+from forecaster.nets.score import seasonal_error
+from forecaster.nets.shape import Shape
+from forecaster.records import Array, Dataset
+
+LONG, MANY = 100, 1000
+"""Seasons a stream must have been observed for to be learned from, and streams beyond which there is no second network:
+what it remembers is large."""
+
+BURN, LEARNED = 15, 30
+"""Seasons of a row that only fill the memory, and those that are learned from."""
+
+UPDATES, ROWS, RATE = 800, 16, 1e-3
+
+EXAMINED = 20
+"""Streams it is tried on at most."""
+
+
+def learn(
+    dataset: Dataset,
+    shape: Shape,
+    end: int,
+    seed: int,
+    spent: Callable[[], float],
+    progress: Callable[[float, float], None],
+) -> Dilated | None:
+    """Train a second network on what was observed before step ``end``, of streams observed for long enough.
+
+    Absolute errors in usual spreads, truncated back-propagation over rows that step from season to season.
+
+    Parameters
+    ----------
+    spent
+        Part of the time that is gone.
+    progress
+        Told the part that is done, and the loss.
+
+    Returns
+    -------
+    Dilated or None
+        None when it is not made for such a group, when there is no such stream, or the time was gone before it was
+        done.
+    """
+    known = eligible(dataset, shape, end)
+    if not len(known):
+        return None
+    target = dataset.values[known, 0, :end]
+    observed = np.isfinite(target)
+    random = np.random.default_rng(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Dilated(shape, [dataset.streams[row] for row in known], np.nanmean(target, -1), np.nanstd(target, -1))
+        optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.0, fused=True)
+        average = AveragedModel(network, avg_fn=averaged)
+        past = network.past(target, np.arange(len(target)))
+        length = (BURN + LEARNED - 1) * shape.season
+        latest = target.shape[-1] - 1 - shape.horizon - length
+        earliest = np.clip(observed.argmax(-1), shape.season, latest)
+        for update in range(UPDATES):
+            if spent() >= 1:
+                return None
+            optimizer.param_groups[0]["lr"] = RATE * one_cycle(update / UPDATES)
+            drawn = random.integers(len(target), size=ROWS)
+            first = random.integers(earliest[drawn], latest + 1)
+            origins = first[:, None] + shape.season * np.arange(BURN + LEARNED)
+            part = Past(*(array[drawn] for array in past))
+            loss = absolute(network, part, observed[drawn], origins)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+            optimizer.step()
+            average.update_parameters(network)
+            if update % CHECK == 0:
+                progress(update / UPDATES, loss.item())
+    network.load_state_dict(average.module.state_dict())
+    return network.eval()
+
+
+def absolute(network: Dilated, past: Past, observed: Array, origins: Array) -> Tensor:
+    """Mean absolute error at the origins (R, K) after the first few, in usual spreads."""
+    memory, _ = network.train().remember(
+        network.seen(past, origins), torch.zeros(len(origins), network.recurrent.width)
+    )
+    told = network.ahead(memory[:, BURN:])  # (R, K', H)
+    asked = origins[:, BURN:, None]
+    leads = asked + np.arange(1, told.shape[-1] + 1)
+    rows = np.arange(len(origins))[:, None, None]
+    truth = torch.from_numpy(past.value[rows, leads] - past.value[rows, asked])
+    there = torch.from_numpy(observed[rows, leads] & (past.age[rows, asked] > network.season))
+    return ((told - truth).abs() * there).sum() / there.sum().clamp(min=1)
+
+
+def eligible(dataset: Dataset, shape: Shape, end: int) -> Array:
+    """Which streams a second network can learn before step ``end``, by their numbers."""
+    made_for = shape.own_past and SHORTEST <= shape.season <= LONGEST
+    if not made_for or end < (BURN + LEARNED + 1) * shape.season + shape.horizon:
+        return np.empty(0, np.int64)
+    target = dataset.values[:, 0, :end]
+    long = np.flatnonzero(np.isfinite(target).sum(-1) >= LONG * shape.season)
+    changing = long[np.nanstd(target[long], -1) > 0]
+    return changing if len(changing) <= MANY else changing[:0]
+
+
+def helps(other: Dilated, network: Network, dataset: Dataset, first: int) -> bool:
+    """Whether both together have less pinball loss than the first network from step ``first`` on."""
+    number = {name: row for row, name in enumerate(dataset.streams)}
+    chosen = np.unique(np.linspace(0, len(other.streams) - 1, EXAMINED).astype(int))
+    streams = [number[other.streams[row]] for row in chosen]
+    losses = [tried(other, network, of_streams(dataset, np.array([row])), first) for row in streams]
+    alone, together = np.sum(losses, axis=0)
+    return bool(together < alone)
+
+
+def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> tuple[float, float]:
+    """Pinball loss of one stream from step ``first`` on, in seasonal errors: of the first network, and of both."""
+    shape, target = network.shape, dataset.values[:, 0]
+    end = target.shape[-1]
+    begin = max(0, first - shape.warmup)
+    every = thinned(shape.horizon, end - begin)
+    strip = whole(dataset, shape.horizon, shape.lookback, end)
+    features = extract(
+        Strip(strip.values[..., begin:], strip.calendar[begin:], strip.shift[begin:]), shape, network.usual, every
+    )
+    origins = np.arange(begin, end)[None, every - 1 :: every]
+    seasons = min(-(-(end - begin) // shape.season) + BURN, end // shape.season - 1)
+    with torch.inference_mode():
+        scaled, _ = network.eval()(view(features), network.initial_state(1), every)
+        rows = other.rows(dataset.streams)
+        past = other.past(target, rows)
+        memory, _ = other.walk(past, end, seasons)
+        median = other.median(memory[:, origins[0] - (end - seasons * shape.season)], past, origins, rows)
+    quantiles = unscaled(scaled.numpy(), features)  # (1, T', H, Q)
+    leads = origins[..., None] + np.arange(1, shape.horizon + 1)
+    truth = np.where(leads >= first, look(target[0], leads), np.nan)
+    unit = seasonal_error(target[:, :first], shape.season, dataset.shift)[0]
+    levels = np.asarray(shape.levels)
+    errors = [truth[..., None] - said for said in (quantiles, shifted(quantiles, median, shape.middle))]
+    alone, together = (np.nansum(np.maximum(levels * one, (levels - 1) * one)) / unit for one in errors)
+    return alone, together
