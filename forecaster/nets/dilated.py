@@ -40,6 +40,9 @@ HIDDEN, DROPOUT = 128, 0.3
 SEPARATOR = "\0"
 """Between the names of streams; MQTT allows it in none."""
 
+AT_ONCE = 32
+"""Streams whose states are made from their windows at once, which bounds memory."""
+
 LIMIT = 5.0
 """Inputs beyond this, in usual spreads, grow with their logarithm."""
 
@@ -126,10 +129,10 @@ class Dilated(nn.Module):
         past = self.past(window, rows)
         newest = window.shape[-1] - 1
         seasons = (newest - self.season) // self.season
-        blank = ~state.flatten(1).any(-1)
-        if seasons and blank.any():
-            _, made = self.walk(Past(*(array[blank.numpy()] for array in past)), newest, seasons)
-            state[blank] = made
+        blank = np.flatnonzero(~state.flatten(1).any(-1).numpy() & (seasons > 0))
+        for first in range(0, len(blank), AT_ONCE):
+            some = blank[first : first + AT_ONCE]
+            _, state[some] = self.walk(Past(*(array[some] for array in past)), newest, seasons)
         origin = np.array([[newest]])
         memory, place = self.remember(self.seen(past, origin), state[:, 0])
         return torch.cat([state[:, 1:], place[:, None]], 1), self.median(memory, past, origin, rows)[:, 0]
