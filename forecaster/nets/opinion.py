@@ -114,8 +114,8 @@ def absolute(network: Dilated, past: Past, observed: Array, origins: Array) -> T
 
 
 def eligible(dataset: Dataset, shape: Shape, end: int) -> Array:
-    """Which streams a second network can learn before step ``end``, by their numbers."""
-    made_for = shape.own_past and SHORTEST <= shape.season <= LONGEST
+    """Which streams a second network can learn before step ``end``, by their numbers; it sees no covariates."""
+    made_for = shape.own_past and len(shape.channels) == 1 and SHORTEST <= shape.season <= LONGEST
     if not made_for or end < (BURN + LEARNED + 1) * shape.season + shape.horizon:
         return np.empty(0, np.int64)
     target = dataset.values[:, 0, :end]

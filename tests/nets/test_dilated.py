@@ -119,6 +119,7 @@ def test_only_long_histories_with_a_course_of_the_day_have_one(monkeypatch: pyte
     assert found.streams == ("home0",)
     assert learned(values, group, 24 * 60) is None
     assert learned(values, hourly_group(seasons=(7,)), LONG) is None
+    assert learned(np.stack([values, values], 1), hourly_group(roles=("target", "past")), LONG) is None
     assert learned(values, group, LONG, spent=1.0) is None
 
 
