@@ -1,4 +1,4 @@
-"""Train the second network, and find out whether it is a help; most often it is not.
+"""Train the second network, and find out whether it is a help.
 
 It learns from what the first one learns from. Whether the mean of their medians is better than the first alone is seen
 on the tail, where that is judged: the exam would favour the first, whose weights were chosen by it.
