@@ -21,6 +21,20 @@ class Clock(Protocol):
         """Epoch milliseconds, UTC."""
 
 
+PART_OF_SECOND = 0.5
+"""How far medians go from a predictor's own to those of its second opinion, as long as nothing else is known."""
+
+
+class Opinion(Protocol):
+    """Another view of the medians, for some of the streams; pure, as a :class:`Predictor` is."""
+
+    def initial_state(self, streams: int) -> Array:
+        """State of streams never seen, float32 (streams, ...)."""
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Advance the state; it, and medians float64 (B, H), NaN of streams it says nothing of."""
+
+
 class Predictor(Protocol):
     """Turns carried state and a view of the past into a forecast: the network, or the naive.
 
@@ -33,10 +47,15 @@ class Predictor(Protocol):
     warmup
         Steps of history to step through, from the initial state, before the first forecast is as good as if the
         state had been carried for ever.
+    second
+        What is asked beside it, None for nothing. How far that is followed, what comes true tells.
     """
 
     version: str
     warmup: int
+
+    @property
+    def second(self) -> Opinion | None: ...
 
     def initial_state(self, streams: int) -> Array:
         """State of streams never seen, float32 (streams, P, L, N); any of the axes but the first may be 0."""

@@ -41,6 +41,7 @@ class SeasonalNaive:
 
     version = "seasonal_naive"
     warmup = 0
+    second = None
 
     def __init__(self, group: Group) -> None:
         self.season = season_of(group)
@@ -78,6 +79,7 @@ class Climatology:
 
     version = "climatology"
     warmup = 0
+    second = None
 
     def __init__(self, group: Group) -> None:
         self._naive = SeasonalNaive(group)

@@ -2,8 +2,9 @@
 
 A *dilated* recurrence: what it remembers at two o'clock goes on from what it remembered at two o'clock the day before,
 so a state has a place for each step of a season. It sees the last season as it was and has a weight for each lead, no
-candidates and no calendar. Where a series wanders more than it repeats, the mean of its median and of that of
-:class:`forecaster.nets.network.Network` errs less than either; :mod:`forecaster.nets.opinion` finds out.
+candidates and no calendar. Where a series wanders more than it repeats, medians between its own and those of
+:class:`forecaster.nets.network.Network` err less than either; :mod:`forecaster.nets.opinion` finds out whether, and
+:mod:`forecaster.pipeline.choose` how far.
 
 It is told how far a stream is from its usual level, in units of its usual spread, so it speaks only of streams that it
 was trained on.

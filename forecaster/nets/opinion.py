@@ -1,7 +1,7 @@
 """Train the second network, and find out whether it is a help.
 
-It learns from what the first one learns from. Whether the mean of their medians is better than the first alone is seen
-on the tail, where that is judged: the exam would favour the first, whose weights were chosen by it.
+It learns from what the first one learns from. Whether medians half of the way to its own are better than those of the
+first is seen on the tail, where that is judged: the exam would favour the first, whose weights it chose.
 See :mod:`forecaster.nets.dilated`.
 """
 
@@ -21,19 +21,20 @@ from forecaster.nets.history import of_streams
 from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle
 from forecaster.nets.network import Network, view
 from forecaster.nets.phases import look
-from forecaster.nets.predictor import shifted, unscaled
+from forecaster.nets.predictor import unscaled
 from forecaster.nets.score import seasonal_error
 from forecaster.nets.shape import Shape
+from forecaster.nets.together import shifted
 from forecaster.records import Array, Dataset
 
 LONG, MANY = 100, 1000
 """Seasons a stream must have been observed for to be learned from, and streams beyond which there is no second network:
 what it remembers is large."""
 
-BURN, LEARNED = 15, 30
+BURN, LEARNED = 15, 15
 """Seasons of a row that only fill the memory, and those that are learned from."""
 
-UPDATES, ROWS, RATE = 800, 16, 1e-3
+UPDATES, ROWS, RATE = 800, 32, 1e-3
 
 EXAMINED = 20
 """Streams it is tried on at most."""

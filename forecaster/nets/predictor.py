@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from forecaster.errors import ModelError
 from forecaster.nets.baseline import clip
@@ -25,14 +23,14 @@ BLOCK = 256
 
 
 class NetworkPredictor:
-    """Serves a network, and a second one where there is one: numpy in, numpy out.
+    """Serves a network, with a second one beside it where there is one: numpy in, numpy out.
 
     Implements :class:`forecaster.ports.Predictor`.
     """
 
     def __init__(self, network: Network, group: Group, version: str, second: Dilated | None = None) -> None:
         self.network = network.eval()
-        self.second = second.eval() if second else None
+        self.second = SecondOpinion(second) if second else None
         self.version = version
         self.warmup = network.shape.warmup
         self.bounds = group.bounds
@@ -74,50 +72,53 @@ class NetworkPredictor:
         return cls(network, group, version, second)
 
     def initial_state(self, streams: int) -> Array:
-        """Zeros, float32 (streams, P, L, N); both states as one row with a second network, (streams, 1, 1, N)."""
-        first = self.network.initial_state(streams)
-        return first.numpy() if self.second is None else both(first, self.second.initial_state(streams)).numpy()
+        """Zeros, float32 (streams, P, L, N)."""
+        return self.network.initial_state(streams).numpy()
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
         after = np.empty_like(state)
         quantiles = np.empty((len(state), self.network.shape.horizon, len(self.network.shape.levels)))
-        for first in range(0, len(state), BLOCK):
-            rows = slice(first, first + BLOCK)
-            part = replace(inputs, values=inputs.values[rows], future=inputs.future[rows], streams=inputs.streams[rows])
+        for rows, part in blocks(inputs):
+            features = extract(strip_of(part), self.network.shape, self.network.usual)
             with torch.inference_mode():
-                moved, said = self._step(torch.tensor(state[rows], dtype=torch.float32), part)
-            quantiles[rows] = clip(said, self.bounds)
+                scaled, moved = self.network(view(features), torch.tensor(state[rows], dtype=torch.float32))
+            quantiles[rows] = clip(unscaled(scaled.numpy(), features)[:, 0], self.bounds)
             after[rows] = moved.numpy()
         return after, quantiles
 
-    def _step(self, state: Tensor, inputs: Inputs) -> tuple[Tensor, Array]:
-        features = extract(strip_of(inputs), self.network.shape, self.network.usual)
-        if self.second is None:
-            scaled, moved = self.network(view(features), state)
-            return moved, unscaled(scaled.numpy(), features)[:, 0]
-        own, others = apart(state, *(part.initial_state(0).shape[1:] for part in (self.network, self.second)))
-        scaled, own = self.network(view(features), own)
-        others, median = self.second.step(others, inputs.values[:, 0], inputs.streams)
-        said = unscaled(scaled.numpy(), features)[:, 0]
-        return both(own, others), shifted(said, median, self.network.shape.middle)
+
+class SecondOpinion:
+    """Serves a second network: numpy in, numpy out.
+
+    Implements :class:`forecaster.ports.Opinion`.
+    """
+
+    def __init__(self, network: Dilated) -> None:
+        self.network = network.eval()
+
+    def initial_state(self, streams: int) -> Array:
+        """Zeros, float32 (streams, M, D)."""
+        return self.network.initial_state(streams).numpy()
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Its medians; see :class:`forecaster.ports.Opinion`."""
+        after, median = np.empty_like(state), np.empty((len(state), self.network.horizon))
+        for rows, part in blocks(inputs):
+            with torch.inference_mode():
+                moved, median[rows] = self.network.step(torch.tensor(state[rows]), part.values[:, 0], part.streams)
+            after[rows] = moved.numpy()
+        return after, median
 
 
-def shifted(quantiles: Array, median: Array, middle: int) -> Array:
-    """Quantiles (..., Q) moved until theirs is the mean of their median and another (...), where there is another."""
-    way = (median - quantiles[..., middle]) / 2
-    return quantiles + np.where(np.isnan(way), 0.0, way)[..., None]
-
-
-def both(first: Tensor, second: Tensor) -> Tensor:
-    """Two states as one row for each stream, (B, 1, 1, N)."""
-    return torch.cat([first.flatten(1), second.flatten(1)], 1)[:, None, None]
-
-
-def apart(state: Tensor, first: Sequence[int], second: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """What :func:`both` joined, each of this shape after its first axis."""
-    flat, size = state.flatten(1), prod(first)
-    return flat[:, :size].reshape(-1, *first), flat[:, size:].reshape(-1, *second)
+def blocks(inputs: Inputs) -> Iterator[tuple[slice, Inputs]]:
+    """Some streams at a time, and where they are."""
+    for first in range(0, len(inputs.values), BLOCK):
+        rows = slice(first, first + BLOCK)
+        yield (
+            rows,
+            replace(inputs, values=inputs.values[rows], future=inputs.future[rows], streams=inputs.streams[rows]),
+        )
 
 
 def unscaled(scaled: Array, features: Features) -> Array:

@@ -44,6 +44,8 @@ def score(predictor: Predictor, dataset: Dataset, group: Group, first: int) -> d
 
     Parameters
     ----------
+    predictor
+        What it has of a second opinion is not asked; see :func:`forecaster.nets.together.together`.
     first
         First step of the tail; the first origin is the step before it, and the state is warmed up on what is
         before that.
@@ -101,6 +103,8 @@ class Half:
 
     Implements :class:`forecaster.ports.Predictor`.
     """
+
+    second = None
 
     def __init__(self, network: Predictor, naive: Predictor) -> None:
         self._network, self._naive = network, naive

@@ -1,9 +1,12 @@
-"""Never worse than naive: how far a stream trusts the network, for each bucket of leads, by what has come true.
+"""Never worse than naive: how far a stream trusts each network, for each bucket of leads, by what has come true.
 
 The candidates are the better of the naive forecasts, the network, and three mixtures of the two. All are made and
 scored for every step, published or not, so a network that has lost can win back. What is published is the mean of the
 candidates, those with small errors counting exponentially more: it takes the side of the winner where there is one, and
 does not take turns where there is none.
+
+Before that, how far the network's medians go to those of its second opinion is chosen in the same way. There the
+differences are small, so the part that is usually right is given up only for much.
 
 References
 ----------
@@ -16,7 +19,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from forecaster.pipeline.shadow import Said
 from forecaster.pipeline.table import Column, Table
+from forecaster.ports import PART_OF_SECOND
 from forecaster.records import Array
 
 TRUSTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
@@ -39,6 +44,10 @@ ALONE = 0.05
 FAITH = 10.0
 """How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
 times the naive forecast. The exponent fades as the square of the part of the memory that is yet to come."""
+
+BLUNTNESS, LEANING = 50.0, 5.0
+"""The same of candidates between a network and its second opinion: a part that is larger or smaller by ``p`` than
+usual counts ``exp(-LEANING * p)``, and one whose error is 1 % larger ``exp(-BLUNTNESS / 100)`` of the best."""
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
@@ -64,6 +73,8 @@ class Choice:
                 "error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
                 "naive_targets": Column((buckets,), np.int64, 0),
                 "targets": Column((buckets,), np.int64, 0),  # with a network
+                "part_error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
+                "part_targets": Column((buckets,), np.int64, 0),  # with a second opinion
             }
         )
 
@@ -77,33 +88,34 @@ class Choice:
 
     def trust(self, slots: Array) -> Array:
         """Part of the network in what is published, the rest is the better naive forecast; (B, K) in [0, 1]."""
-        error, targets = self._table["error"][slots], self._table["targets"][slots]
-        least = error.min(-1, keepdims=True)
-        behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)  # (B, K, 5)
-        known = np.minimum(1.0, targets / self._memory)[..., None]
-        counted = behind**2 / (behind + DOUBT * (1 - known) + 1e-300)
-        weight = np.exp(-SHARPNESS * known * counted - FAITH * (1 - known) ** 2 * (1 - TRUSTS))
+        worse, known = self._worse(slots, "error", "targets")
+        weight = np.exp(-SHARPNESS * worse - FAITH * (1 - known) ** 2 * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
-        return np.where(targets < ENOUGH, 1.0, part)
+        return np.where(self._table["targets"][slots] < ENOUGH, 1.0, part)
 
-    def learn(self, slots: Array, network: Array, naives: Array, truth: Array) -> None:
-        """A target has come.
+    def second(self, slots: Array) -> Array:
+        """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
+        worse, _ = self._worse(slots, "part_error", "part_targets")
+        weight = np.exp(-BLUNTNESS * worse - LEANING * np.abs(TRUSTS - PART_OF_SECOND))
+        return np.where(worse.any(-1), (weight * TRUSTS).sum(-1) / weight.sum(-1), PART_OF_SECOND)
 
-        Parameters
-        ----------
-        slots
-            Streams (B,).
-        network, naives
-            Medians that had been forecast in each bucket: (B, K), NaN where there was no network, and (B, K, M).
-        truth
-            (B,).
-        """
+    def _worse(self, slots: Array, errors: str, targets: str) -> tuple[Array, Array]:
+        """How much worse than the best each candidate counts for, (B, K, 5); part of the memory that is full."""
+        error = self._table[errors][slots]
+        least = error.min(-1, keepdims=True)
+        behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)
+        known = np.minimum(1.0, self._table[targets][slots] / self._memory)[..., None]
+        return known * behind**2 / (behind + DOUBT * (1 - known) + 1e-300), known
+
+    def learn(self, slots: Array, said: Said, truth: Array) -> None:
+        """The values (B,) have come of which that had been ``said`` in each bucket."""
         came = truth[:, None, None]
-        best = np.take_along_axis(naives, self.best_naive(slots)[..., None], -1)  # (B, K, 1)
-        candidates = best + TRUSTS * (network[..., None] - best)  # (B, K, 5)
-        self._roll("naive_error", "naive_targets", slots, np.abs(came - naives))
-        self._roll("error", "targets", slots, np.abs(came - candidates))
+        best = np.take_along_axis(said.naives, self.best_naive(slots)[..., None], -1)[..., 0]
+        network = towards(said.second, self.second(slots), said.network)
+        self._roll("naive_error", "naive_targets", slots, np.abs(came - said.naives))
+        self._roll("part_error", "part_targets", slots, np.abs(came - between(said.network, said.second)))
+        self._roll("error", "targets", slots, np.abs(came - between(best, network)))
 
     def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:
         """Move rolling errors towards the newest ones (B, K, C), as a plain mean at first; NaN teaches nothing."""
@@ -121,3 +133,14 @@ class Choice:
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
         self._table.restore(state)
+
+
+def between(one: Array, other: Array) -> Array:
+    """The candidates between two medians (B, K), (B, K, 5)."""
+    return one[..., None] + TRUSTS * (other - one)[..., None]
+
+
+def towards(other: Array, part: Array, one: Array) -> Array:
+    """A part of the way from one median to another, where there is another."""
+    way = part * (other - one)
+    return one + np.where(np.isnan(other), 0.0, way)

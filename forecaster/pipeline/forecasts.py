@@ -2,8 +2,8 @@
 
 ::
 
-    inputs ──► network ──┐
-       └─────► naives ───┴─► choice per bucket of leads ──► calibration ──► published
+    inputs ──► network, second opinion ──┐
+       └─────► naives ────────────────────┴─► choice per bucket of leads ──► calibration ──► published
                         targets that have come teach choice and calibration (through the shadow)
 """
 
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.pipeline.calibrate import Calibration
-from forecaster.pipeline.choose import Choice
-from forecaster.pipeline.shadow import Shadow
+from forecaster.pipeline.choose import Choice, towards
+from forecaster.pipeline.shadow import Said, Shadow
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import reached
 from forecaster.ports import Predictor
@@ -76,7 +76,7 @@ class Forecasts:
             "choice": self._choice,
             "shadow": self._shadow,
         }
-        self._hidden = self._blank(0)
+        self._hidden, self._hidden_second = self._blank(0)
 
     @property
     def network(self) -> Predictor | None:
@@ -92,16 +92,18 @@ class Forecasts:
         """Slot of a new stream."""
         for part in self._parts.values():
             part.add()
+        self._hidden_second.add()
         return self._hidden.add()
 
     def swap(self, network: Predictor | None) -> None:
         """Forecast with another network, its hidden states blank; see :meth:`walk`."""
         self._network = network
-        self._hidden = self._blank(self._hidden.count)
+        self._hidden, self._hidden_second = self._blank(self._hidden.count)
 
     def blank(self, slots: Array) -> None:
         """Forget the hidden states of some streams."""
         self._hidden["hidden"][slots] = 0.0
+        self._hidden_second["hidden"][slots] = 0.0
 
     def walk(self, slots: Array, inputs: Inputs) -> None:
         """Advance the hidden states (B) by a step of the past, forecasting nothing."""
@@ -113,12 +115,17 @@ class Forecasts:
         """Advance the hidden states by step ``index``, and forecast from its end."""
         naives = np.stack([one.step(one.initial_state(len(slots)), inputs)[1] for one in self._naives])  # (M, B, H, Q)
         ours = np.full_like(naives[0], np.nan)
-        young = np.zeros(len(slots), bool)
+        young, second = np.zeros(len(slots), bool), np.full(ours.shape[:2], np.nan)
         if self._network is not None:
             hidden = self._hidden["hidden"]
             hidden[slots], ours = self._network.step(hidden[slots], inputs)
+            if self._network.second is not None:
+                hidden = self._hidden_second["hidden"]
+                hidden[slots], second = self._network.second.step(hidden[slots], inputs)
             young = ~np.isfinite(inputs.values[:, 0, : self._grown]).any(-1)
             ours[young] = np.nan
+        first = ours[..., self._median]  # (B, H)
+        ours = ours + (towards(second, self._choice.second(slots)[:, self._bucket_of], first) - first)[..., None]
         best = self._choice.best_naive(slots)  # (B, K)
         trust = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.trust(slots), 0.0)  # (B, K)
         rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
@@ -130,7 +137,7 @@ class Forecasts:
             said = np.clip(said, *self._bounds)
         taught = np.where(young[:, None, None], np.nan, raw)  # what holds for naive ranges does not for the network's
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
-        self._shadow.issue(slots, index, ours[..., self._median], medians, taught, said)
+        self._shadow.issue(slots, index, Said(first, second, medians, taught, said))
         sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
         return Made(said, naive[..., self._median], sources)
 
@@ -139,9 +146,9 @@ class Forecasts:
 
         ``shift`` is how many steps the local clock is ahead of the grid's then.
         """
-        network, naives, raw, said = self._shadow.said(slots, index)
-        self._calibration.learn(slots, raw, said, truth, index + shift)
-        self._choice.learn(slots, network, naives, truth)
+        said = self._shadow.said(slots, index)
+        self._calibration.learn(slots, said.raw, said.corrected, truth, index + shift)
+        self._choice.learn(slots, said, truth)
 
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""
@@ -150,16 +157,20 @@ class Forecasts:
             names += [[naive.version], [self.version, naive.version]]
         return ["+".join(dict.fromkeys(name for code in row for name in names[code])) for row in sources.tolist()]
 
-    def _blank(self, streams: int) -> Table:
-        shape = (self._network or self._naives[0]).initial_state(1).shape[1:]
-        hidden = Table({"hidden": Column(shape, np.float32, 0.0)})
+    def _blank(self, streams: int) -> tuple[Table, Table]:
+        """Hidden states of the network, and of its second opinion."""
+        network = self._network or self._naives[0]
+        shapes = [part.initial_state(1).shape[1:] if part else (0,) for part in (network, network.second)]
+        network_s, second_s = (Table({"hidden": Column(shape, np.float32, 0.0)}) for shape in shapes)
         for _ in range(streams):
-            hidden.add()
-        return hidden
+            network_s.add()
+            second_s.add()
+        return network_s, second_s
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
-        parts = {name: part.state() for name, part in self._parts.items()} | {"hidden": self._hidden.state()}
+        parts = {name: part.state() for name, part in self._parts.items()}
+        parts |= {"hidden": self._hidden.state(), "second": self._hidden_second.state()}
         return {f"{part}-{name}": array for part, found in parts.items() for name, array in found.items()}
 
     def restore(self, state: Mapping[str, Array], *, same_network: bool) -> None:
@@ -167,8 +178,9 @@ class Forecasts:
         for name, part in self._parts.items():
             part.restore(_of(state, name))
         if same_network:
-            self._hidden = self._blank(0)
+            self._hidden, self._hidden_second = self._blank(0)
             self._hidden.restore(_of(state, "hidden"))
+            self._hidden_second.restore(_of(state, "second"))
 
 
 def _of(state: Mapping[str, Array], part: str) -> dict[str, Array]:

@@ -20,13 +20,16 @@ class Said(NamedTuple):
 
     Attributes
     ----------
-    network, naives
-        Medians of the candidates, (B, K), NaN without a network, and (B, K, M).
+    network, second
+        Medians of the network and of its second opinion, (B, K), NaN without.
+    naives
+        Medians of the naive forecasts, (B, K, M).
     raw, corrected
         Quantiles chosen, and as published after correction, (B, K, Q).
     """
 
     network: Array
+    second: Array
     naives: Array
     raw: Array
     corrected: Array
@@ -46,8 +49,8 @@ class Shadow:
     def __init__(self, leads: tuple[int, ...], levels: int, naives: int) -> None:
         self._leads = np.array(leads)
         self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
-        self._parts = np.cumsum([1, naives, levels])
-        cells, kept = int(self._leads.sum()), 1 + naives + 2 * levels
+        self._parts = np.cumsum([1, 1, naives, levels])
+        cells, kept = int(self._leads.sum()), 2 + naives + 2 * levels
         self._table = Table(
             {
                 "origin": Column((cells,), np.int64, np.iinfo(np.int64).min),
@@ -59,11 +62,11 @@ class Shadow:
         """Slot of a new stream."""
         return self._table.add()
 
-    def issue(self, slots: Array, index: int, network: Array, naives: Array, raw: Array, corrected: Array) -> None:
-        """Remember forecasts made at the end of step ``index``: those of :class:`Said`, at all leads instead of K."""
+    def issue(self, slots: Array, index: int, every: Said) -> None:
+        """Remember forecasts made at the end of step ``index``, at all leads instead of K."""
         cells = (slots[:, None], self._rings + index % self._leads)
         some = self._leads - 1
-        said = (network[:, some, None], naives[:, some], raw[:, some], corrected[:, some])
+        said = [part[:, some].reshape(len(slots), len(some), -1) for part in every]
         self._table["origin"][cells] = index
         self._table["said"][cells] = np.concatenate(said, axis=-1)
 
@@ -73,8 +76,8 @@ class Shadow:
         cells = (slots[:, None], self._rings + index % self._leads)  # a lead before, the ring was here too
         said = self._table["said"][cells].astype(np.float64)
         said[self._table["origin"][cells] != origins] = np.nan
-        network, naives, raw, corrected = np.split(said, self._parts, axis=-1)
-        return Said(network[..., 0], naives, raw, corrected)
+        network, second, naives, raw, corrected = np.split(said, self._parts, axis=-1)
+        return Said(network[..., 0], second[..., 0], naives, raw, corrected)
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""

@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Timed:
-    """A predictor that tells how long each of its steps took, in seconds."""
+    """A predictor that tells how long each of its steps took, in seconds, without those of a second opinion."""
 
     def __init__(self, predictor: Predictor, told: Callable[[float], None]) -> None:
         self._predictor, self._told = predictor, told
         self.version, self.warmup = predictor.version, predictor.warmup
-        self.initial_state = predictor.initial_state
+        self.initial_state, self.second = predictor.initial_state, predictor.second
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """As the predictor does; see :class:`forecaster.ports.Predictor`."""

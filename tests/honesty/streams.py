@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class Made:
 
     forecast: Callable[[Array], tuple[Array, Array]]
     version: str = "0001"
+    second: ClassVar[None] = None
     warmup: int = 0
 
     def initial_state(self, streams: int) -> Array:

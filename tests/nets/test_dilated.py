@@ -11,8 +11,9 @@ from worlds import dataset, homes, hourly_group, inputs, serving, trained, untra
 
 from forecaster.nets import fit, loop, opinion
 from forecaster.nets.dilated import Dilated
-from forecaster.nets.predictor import NetworkPredictor
+from forecaster.nets.predictor import NetworkPredictor, SecondOpinion
 from forecaster.nets.shape import shape_of, to_json
+from forecaster.nets.together import together
 from forecaster.nets.weights import arrays, judged
 from forecaster.records import Array
 from forecaster.settings import Cell, Group, Network
@@ -69,17 +70,17 @@ def test_it_says_nothing_of_what_it_does_not_know() -> None:
     assert state.flatten(1).any(-1).tolist() == [True, True, False]
 
 
-def test_the_published_median_is_the_mean_of_both() -> None:
+def test_judged_together_the_median_is_the_mean_of_both() -> None:
     """And all quantiles move with it, in order; of other streams the first network's word stands."""
     group = a_group()
-    first, second = untrained(group), a_second(group)
-    both = NetworkPredictor(first.network, group, "0001", second)
-    seen = replace(inputs(homes(3, group.lookback)[:, None], group), streams=("home0", "home1", "a new one"))
-    _, alone = first.step(first.initial_state(3), seen)
-    state, quantiles = both.step(both.initial_state(3), seen)
-    with torch.inference_mode():
-        _, median = second.step(second.initial_state(3), seen.values[:, 0], seen.streams)
     middle = group.levels.index(0.5)
+    model = NetworkPredictor(untrained(group).network, group, "0001", a_second(group))
+    both = together(model, middle)
+    seen = replace(inputs(homes(3, group.lookback)[:, None], group), streams=("home0", "home1", "a new one"))
+    _, alone = model.step(model.initial_state(3), seen)
+    state, quantiles = both.step(both.initial_state(3), seen)
+    assert model.second is not None
+    _, median = model.second.step(model.second.initial_state(3), seen)
     assert np.allclose(quantiles[:2, :, middle], (alone[:2, :, middle] + median[:2]) / 2)
     assert np.allclose(quantiles[2], alone[2])
     assert (np.diff(quantiles, axis=-1) > 0).all()
@@ -90,10 +91,10 @@ def test_the_published_median_is_the_mean_of_both() -> None:
 def test_the_state_is_carried() -> None:
     """The next step depends on what was remembered, not only on the window."""
     group = a_group()
-    both = NetworkPredictor(untrained(group).network, group, "0001", a_second(group))
+    second = SecondOpinion(a_second(group))
     seen = replace(inputs(homes(3, group.lookback)[:, None], group), streams=NAMES)
-    state, _ = both.step(both.initial_state(3), seen)
-    carried, blank = (both.step(one, seen)[1] for one in (state, both.initial_state(3)))
+    state, _ = second.step(second.initial_state(3), seen)
+    carried, blank = (second.step(one, seen)[1] for one in (state, second.initial_state(3)))
     assert np.abs(carried - blank).max() > 1e-3
 
 
@@ -101,10 +102,12 @@ def test_it_travels_with_the_weights() -> None:
     """Names, level and spread too, in any alphabet."""
     group = a_group()
     both = NetworkPredictor(untrained(group).network, group, "0001", a_second(group, ("home0", "Küche", "a/b c")))
-    kept = arrays(both.network, both.second)
+    assert both.second is not None
+    kept = arrays(both.network, both.second.network)
     again = NetworkPredictor.from_weights(kept, to_json(both.network.shape), group, "0001")
     seen = replace(inputs(homes(3, group.lookback)[:, None], group), streams=("Küche", "a/b c", "home0"))
-    one, other = (model.step(model.initial_state(3), seen)[1] for model in (both, again))
+    assert again.second is not None
+    one, other = (model.step(model.initial_state(3), seen)[1] for model in (both.second, again.second))
     assert np.array_equal(one, other)
 
 
@@ -171,6 +174,6 @@ def test_a_training_keeps_it_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> 
         model = serving(result, group)
         assert (model.second is not None) == helpful
         if model.second is not None:
-            assert model.second.streams == data.streams
+            assert model.second.network.streams == data.streams
             before = judged(result.weights)
             assert not np.array_equal(before["second/embed.weight"], result.weights["second/embed.weight"])

@@ -14,7 +14,7 @@ from forecaster.records import Array, Dataset, Inputs
 class Seer:
     """Knows the future, read ``late`` steps off."""
 
-    version, warmup = "seer", 2
+    version, warmup, second = "seer", 2, None
 
     def __init__(self, data: Dataset, first: int, late: int = 0, width: float = 0.0) -> None:
         self.truth = data.values[:, 0]

@@ -5,14 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from forecaster.pipeline.choose import Choice
+from forecaster.pipeline.shadow import Said
+from forecaster.records import Array
 
 SLOT = np.array([0])
+
+NOTHING = np.full((1, 1), np.nan)
 
 
 def a_choice(lead: int = 1) -> Choice:
     choice = Choice(leads=(lead,), naives=2)
     choice.add()
     return choice
+
+
+def said(network: Array, naives: Array, second: Array = NOTHING) -> Said:
+    """What had been said by one stream for one lead."""
+    quantiles = np.zeros((1, 1, 5))
+    return Said(network, second, naives, quantiles, quantiles)
 
 
 def live(choice: Choice, network: float, naives: tuple[float, float], steps: int, seed: int = 0) -> list[float]:
@@ -23,7 +33,7 @@ def live(choice: Choice, network: float, naives: tuple[float, float], steps: int
         truth = random.normal(size=1)
         ours = truth[:, None] + network * random.normal(size=(1, 1))
         others = truth[:, None, None] + np.array([[naives]]) * random.normal(size=(1, 1, 2))
-        choice.learn(SLOT, ours, others, truth)
+        choice.learn(SLOT, said(ours, others), truth)
         trust.append(float(choice.trust(SLOT)[0, 0]))
     return trust
 
@@ -70,7 +80,7 @@ def test_few_targets_tell_large_differences_not_small_ones() -> None:
     def trust(times: float) -> list[float]:
         choice, random, found = a_choice(), np.random.default_rng(0), []
         for error in random.normal(size=400):
-            choice.learn(SLOT, np.full((1, 1), times * error), np.array([[[error, 5.0]]]), np.zeros(1))
+            choice.learn(SLOT, said(np.full((1, 1), times * error), np.array([[[error, 5.0]]])), np.zeros(1))
             found.append(float(choice.trust(SLOT)[0, 0]))
         return found
 
@@ -86,6 +96,33 @@ def test_a_long_lead_is_judged_by_what_does_not_overlap() -> None:
     assert wandering[50] < wandering[1] / 3
 
 
+def test_a_second_opinion_is_followed_as_far_as_it_came_true() -> None:
+    """Half of the way at first, and about that where both err alike; where one errs much more, the other stands."""
+
+    def part(second: float, times: int) -> float:
+        choice, random = a_choice(), np.random.default_rng(0)
+        for error, other in random.normal(size=(times, 2)):
+            one = said(
+                np.full((1, 1), error), np.array([[[5.0, 5.0]]]), np.full((1, 1), second * (0.8 * error + 0.6 * other))
+            )
+            choice.learn(SLOT, one, np.zeros(1))
+        return float(choice.second(SLOT)[0, 0])
+
+    assert part(1.0, times=0) == 0.5
+    assert part(2.0, times=400) < 0.01
+    assert 0.3 < part(1.1, times=400) < part(0.9, times=400) < 0.7
+    assert part(0.7, times=400) > 0.9
+
+
+def test_without_a_second_opinion_the_network_is_judged_alone() -> None:
+    """NaN of a second opinion teaches nothing about it, and the network is as far from the truth as it was."""
+    choice = a_choice()
+    for _ in range(400):
+        choice.learn(SLOT, said(np.full((1, 1), 0.1), np.array([[[1.0, 5.0]]])), np.zeros(1))
+    assert choice.second(SLOT).tolist() == [[0.5]]
+    assert choice.trust(SLOT).tolist() == [[1.0]]
+
+
 def runs_of_luck(choice: Choice, lasting: int) -> list[float]:
     """Trust over time in a network somewhat better than the naive forecasts, when errors stay for a while."""
     random = np.random.default_rng(0)
@@ -93,6 +130,6 @@ def runs_of_luck(choice: Choice, lasting: int) -> list[float]:
     for _ in range(4000 // lasting):
         ours, others = 2.0 * random.normal(size=(1, 1)), 3.0 * random.normal(size=(1, 1, 2))
         for _ in range(lasting):
-            choice.learn(SLOT, ours, others, np.zeros(1))
+            choice.learn(SLOT, said(ours, others), np.zeros(1))
             trust.append(float(choice.trust(SLOT)[0, 0]))
     return trust

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -76,6 +77,7 @@ class Counter:
     horizon: int = 3
     levels: int = 5
     version: str = "0001"
+    second: ClassVar[None] = None
     warmup: int = 4
 
     def initial_state(self, streams: int) -> Array:

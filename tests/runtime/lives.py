@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class Adder:
     """A predictor whose hidden state is the decayed sum of all it has seen, so that any step missed shows."""
 
     version: str = "0001"
+    second: ClassVar[None] = None
     horizon: int = 3
     levels: int = 5
     warmup: int = 4
