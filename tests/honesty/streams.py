@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import ClassVar
 
 import numpy as np
 
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
+from forecaster.ports import Opinion
 from forecaster.records import Array, Inputs, Issued, ModelReady, Reading, Readings, Tick
 from forecaster.settings import Group, Mqtt, Settings
 from forecaster.testing import a_group, at
@@ -32,7 +32,7 @@ class Made:
 
     forecast: Callable[[Array], tuple[Array, Array]]
     version: str = "0001"
-    second: ClassVar[None] = None
+    second: Opinion | None = None
     warmup: int = 0
 
     def initial_state(self, streams: int) -> Array:
@@ -41,6 +41,19 @@ class Made:
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         median, deviation = self.forecast(inputs.values[:, 0])
         return state, median[..., None] + deviation[..., None] * NORMAL
+
+
+@dataclass(frozen=True)
+class Thought:
+    """A second opinion that is a function of the windows (B, W), giving medians (B, H)."""
+
+    median: Callable[[Array], Array]
+
+    def initial_state(self, streams: int) -> Array:
+        return np.zeros((streams, 0), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        return state, self.median(inputs.values[:, 0])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from streams import Made, live
+from streams import Made, Thought, live
 
 from forecaster.records import Array
 
@@ -38,6 +38,25 @@ def test_noise_turns_a_stream_to_naive_and_a_signal_back() -> None:
     best = np.abs(told.truth[1:] - 10)  # nobody can know more of noise than its mean
     assert published[900:999].mean() < 1.1 * best[900:999].mean() < 0.9 * own[900:999].mean()
     assert published[1400:].mean() < 1.02 * own[1400:].mean() < 0.5 * best[1400:].mean()
+
+
+def test_a_second_opinion_is_left_when_it_is_wrong_and_heard_when_it_is_right() -> None:
+    """It takes every value for a part of a wave that is carried on, right for the first 600 hours only."""
+    random, streams = np.random.default_rng(0), 3
+
+    def persistent(windows: Array) -> Array:
+        return np.repeat(windows[:, -1:], 3, axis=1)
+
+    def mean(windows: Array) -> tuple[Array, Array]:
+        return np.full((len(windows), 3), 10.0), np.full((len(windows), 3), 3.0)
+
+    walk = 10 + 3 * np.sin(np.arange(600) / 40)[:, None] + 0.1 * random.normal(size=(600, streams))
+    white = 10 + 3 * random.normal(size=(900, streams))
+    told = live(np.concatenate([walk, white]), network=Made(mean, second=Thought(persistent)))
+    away = np.abs(told.truth[1:] - told.quantiles[:-1, :, 0, 2])
+    best = np.abs(told.truth[1:] - 10)
+    assert away[500:599].mean() < 0.3 * best[500:599].mean()
+    assert away[1300:].mean() < 1.1 * best[1300:].mean()
 
 
 def test_a_network_that_is_lost_hardly_harms() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.pipeline.engine import Engine
-from forecaster.ports import Predictor
+from forecaster.ports import Opinion, Predictor
 from forecaster.records import (
     Accepted,
     Array,
@@ -70,6 +69,18 @@ def forecasts(effects: list[Effect]) -> dict[tuple[str, int], Array]:
     }
 
 
+class Adviser:
+    """A second opinion: ten less for each step it has carried its state over; of stream b it says nothing."""
+
+    def initial_state(self, streams: int) -> Array:
+        return np.zeros((streams, 2), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        known = [name != "b" for name in inputs.streams]
+        median = np.where(np.array(known)[:, None], -10.0 * (state[:, 1:] + 1), np.nan)
+        return state + 1, np.broadcast_to(median, (len(state), 3)).astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Counter:
     """A predictor that says how many steps it has carried its state over, at every lead and level."""
@@ -77,7 +88,7 @@ class Counter:
     horizon: int = 3
     levels: int = 5
     version: str = "0001"
-    second: ClassVar[None] = None
+    second: Opinion | None = None
     warmup: int = 4
 
     def initial_state(self, streams: int) -> Array:
@@ -241,6 +252,18 @@ def test_a_swap_rebuilds_the_hidden_state() -> None:
     assert [one.quantiles[0, 0, 0] for one in issued] == pytest.approx([5.0, 6.0])
 
 
+def test_a_second_opinion_is_heard() -> None:
+    """Half of it before anything has come true, its state carried apart; where it says nothing the network stands."""
+    engine = an_engine()
+    engine.handle(wave(10, ("a", "b")))
+    engine.handle([ModelReady("household", "0001", Counter(second=Adviser()))])
+    now = [power(hour, 10, home) for hour in (10, 11) for home in "ab"]
+    said = forecasts(engine.handle([*now, Tick(START_MS + 11 * HOUR_MS)]))
+    medians = {(stream, (origin - START_MS) // HOUR_MS): row[0, 2] for (stream, origin), row in said.items()}
+    assert medians.pop(("a", 11)) == pytest.approx((6 - 20) / 2, abs=1)  # one target has come true
+    assert medians == {("a", 10): (5 - 10) / 2, ("b", 10): 5, ("b", 11): 6}
+
+
 def test_covariates_stand_beside_their_stream() -> None:
     """Past ones up to now, known ones ahead, each from its own home."""
     seen: list[Inputs] = []
@@ -273,7 +296,7 @@ def test_covariates_stand_beside_their_stream() -> None:
     np.testing.assert_array_equal(inputs.future[0], [[np.nan] * 3, [np.nan] * 3, [2, 3, 4]])
 
 
-@pytest.mark.parametrize("model", [None, Counter()])
+@pytest.mark.parametrize("model", [None, Counter(), Counter(second=Adviser())])
 def test_a_restored_engine_goes_on_as_if_nothing_happened(model: Predictor | None) -> None:
     """State through JSON and arrays and back: the next forecasts are the same, bit for bit."""
     engine, other = an_engine(), an_engine()
