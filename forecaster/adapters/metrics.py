@@ -89,7 +89,7 @@ FAMILIES: Mapping[str, Family] = {
     # forecasts
     "forecasts_published_total": Family("counter", "Forecasts issued, by what made them.", ("group", "model")),
     "forecast_age_seconds": Family("gauge", "Since the group last issued a forecast, or since start.", ("group",)),
-    "inference_duration_seconds": Family("histogram", "One batched step of the network.", ("group",), FAST),
+    "inference_duration_seconds": Family("histogram", "One batched step of a network.", ("group",), FAST),
     "forecasts_verified_total": Family("counter", "Forecasts scored against the truth.", ("group", "leads")),
     "forecast_mae": Family("gauge", "Rolling mean absolute error, in the unit of the data.", ("group", "leads")),
     "forecast_error_mase": Family("gauge", "Rolling MAE over that of a value one season old.", ("group", "leads")),

@@ -10,27 +10,35 @@ from functools import partial
 
 from forecaster.errors import ModelError
 from forecaster.nets.predictor import NetworkPredictor
-from forecaster.ports import Card, ModelRegistry, Predictor
+from forecaster.ports import Card, ModelRegistry, Opinion, Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 log = logging.getLogger(__name__)
 
 
-class Timed:
-    """A predictor that tells how long each of its steps took, in seconds, without those of a second opinion."""
+class TimedOpinion:
+    """An opinion that tells how long each of its steps took, in seconds."""
 
-    def __init__(self, predictor: Predictor, told: Callable[[float], None]) -> None:
-        self._predictor, self._told = predictor, told
-        self.version, self.warmup = predictor.version, predictor.warmup
-        self.initial_state, self.second = predictor.initial_state, predictor.second
+    def __init__(self, opinion: Opinion, told: Callable[[float], None]) -> None:
+        self._opinion, self._told = opinion, told
+        self.initial_state = opinion.initial_state
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        """As the predictor does; see :class:`forecaster.ports.Predictor`."""
+        """As the opinion does; see :class:`forecaster.ports.Opinion`."""
         began = time.perf_counter()
-        answer = self._predictor.step(state, inputs)
+        answer = self._opinion.step(state, inputs)
         self._told(time.perf_counter() - began)
         return answer
+
+
+class Timed(TimedOpinion):
+    """A predictor that tells how long each of its steps took, and each of its second opinion's."""
+
+    def __init__(self, predictor: Predictor, told: Callable[[float], None]) -> None:
+        super().__init__(predictor, told)
+        self.version, self.warmup = predictor.version, predictor.warmup
+        self.second = TimedOpinion(predictor.second, told) if predictor.second else None
 
 
 class Models:
