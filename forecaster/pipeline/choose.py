@@ -112,9 +112,11 @@ class Choice:
         """The values (B,) have come of which that had been ``said`` in each bucket."""
         came = truth[:, None, None]
         best = np.take_along_axis(said.naives, self.best_naive(slots)[..., None], -1)[..., 0]
-        network = towards(said.second, self.second(slots), said.network)
+        network = said.network
+        if np.isfinite(said.second).any():
+            network = towards(said.second, self.second(slots), network)
+            self._roll("part_error", "part_targets", slots, np.abs(came - between(said.network, said.second)))
         self._roll("naive_error", "naive_targets", slots, np.abs(came - said.naives))
-        self._roll("part_error", "part_targets", slots, np.abs(came - between(said.network, said.second)))
         self._roll("error", "targets", slots, np.abs(came - between(best, network)))
 
     def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:

@@ -114,18 +114,16 @@ class Forecasts:
     def make(self, slots: Array, index: int, inputs: Inputs) -> Made:
         """Advance the hidden states by step ``index``, and forecast from its end."""
         naives = np.stack([one.step(one.initial_state(len(slots)), inputs)[1] for one in self._naives])  # (M, B, H, Q)
-        ours = np.full_like(naives[0], np.nan)
-        young, second = np.zeros(len(slots), bool), np.full(ours.shape[:2], np.nan)
+        ours, second = np.full_like(naives[0], np.nan), np.full(naives.shape[1:3], np.nan)
+        young = np.zeros(len(slots), bool)
         if self._network is not None:
-            hidden = self._hidden["hidden"]
-            hidden[slots], ours = self._network.step(hidden[slots], inputs)
-            if self._network.second is not None:
-                hidden = self._hidden_second["hidden"]
-                hidden[slots], second = self._network.second.step(hidden[slots], inputs)
+            ours, second = self._heard(self._network, slots, inputs)
             young = ~np.isfinite(inputs.values[:, 0, : self._grown]).any(-1)
             ours[young] = np.nan
         first = ours[..., self._median]  # (B, H)
-        ours = ours + (towards(second, self._choice.second(slots)[:, self._bucket_of], first) - first)[..., None]
+        if np.isfinite(second).any():
+            part = self._choice.second(slots)[:, self._bucket_of]
+            ours = ours + (towards(second, part, first) - first)[..., None]
         best = self._choice.best_naive(slots)  # (B, K)
         trust = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.trust(slots), 0.0)  # (B, K)
         rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
@@ -140,6 +138,15 @@ class Forecasts:
         self._shadow.issue(slots, index, Said(first, second, medians, taught, said))
         sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
         return Made(said, naive[..., self._median], sources)
+
+    def _heard(self, network: Predictor, slots: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """What the network says, (B, H, Q), and the medians of its second opinion, (B, H), NaN where there is none."""
+        hidden, hidden_second = self._hidden["hidden"], self._hidden_second["hidden"]
+        hidden[slots], ours = network.step(hidden[slots], inputs)
+        if network.second is None:
+            return ours, np.full(ours.shape[:2], np.nan)
+        hidden_second[slots], second = network.second.step(hidden_second[slots], inputs)
+        return ours, second
 
     def mature(self, slots: Array, index: int, shift: int, truth: Array) -> None:
         """The values (B,) of step ``index`` have come: learn from what had been said for it.
