@@ -46,7 +46,7 @@ class Trained:
     ----------
     weights
         Arrays by name: of the network to be served, and of the one that was judged where that is another; see
-        :func:`forecaster.nets.predictor.packed`.
+        :func:`forecaster.nets.weights.packed`.
     shape
         Plain JSON values from which the network is built again.
     scores

@@ -98,7 +98,8 @@ class Choice:
         """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
         worse, _ = self._worse(slots, "part_error", "part_targets")
         weight = np.exp(-BLUNTNESS * worse - LEANING * np.abs(TRUSTS - PART_OF_SECOND))
-        return np.where(worse.any(-1), (weight * TRUSTS).sum(-1) / weight.sum(-1), PART_OF_SECOND)
+        part: Array = (weight * TRUSTS).sum(-1) / weight.sum(-1)
+        return part
 
     def _worse(self, slots: Array, errors: str, targets: str) -> tuple[Array, Array]:
         """How much worse than the best each candidate counts for, (B, K, 5); part of the memory that is full."""

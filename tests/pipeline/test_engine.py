@@ -261,7 +261,7 @@ def test_a_second_opinion_is_heard() -> None:
     said = forecasts(engine.handle([*now, Tick(START_MS + 11 * HOUR_MS)]))
     medians = {(stream, (origin - START_MS) // HOUR_MS): row[0, 2] for (stream, origin), row in said.items()}
     assert medians.pop(("a", 11)) == pytest.approx((6 - 20) / 2, abs=1)  # one target has come true
-    assert medians == {("a", 10): (5 - 10) / 2, ("b", 10): 5, ("b", 11): 6}
+    assert medians == pytest.approx({("a", 10): (5 - 10) / 2, ("b", 10): 5, ("b", 11): 6})
 
 
 def test_covariates_stand_beside_their_stream() -> None:
