@@ -171,8 +171,8 @@ class Dilated(nn.Module):
 
     def remember(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Step through (B, K, I), a season each, with one place of the state, (B, D); memory (B, K, D) and place."""
-        memory, after = self.recurrent(F.relu(self.embed(seen)), place[:, None, None])
-        return memory, after[:, 0, 0]
+        memory, after = self.recurrent(F.relu(self.embed(seen))[None], place[None, :, None])
+        return memory[0], after[0, :, 0]
 
     def ahead(self, memory: Tensor) -> Tensor:
         """How far each lead is from the last value, in usual spreads: (B, T, D) to (B, T, H)."""

@@ -18,7 +18,7 @@ Shape letters: **B** batch, **T** steps, **H** horizon, **I** inputs, **J** lead
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +56,8 @@ class Network(nn.Module):
     """Quantiles of every lead from the step just closed and the state carried so far.
 
     A committee: its members are alike, start from different weights, learn from different rows, and their quantiles
-    are averaged. Where each errs in its own way the mean errs less.
+    are averaged. Where each errs in its own way the mean errs less. They are computed side by side, so that a further
+    member costs less than the first.
 
     Parameters
     ----------
@@ -79,7 +80,21 @@ class Network(nn.Module):
         self.shape = shape
         self.register_buffer("centre", torch.from_numpy(usual.centre))
         self.register_buffer("spread", torch.from_numpy(usual.spread))
-        self.members = nn.ModuleList(Member(shape) for _ in range(shape.members))
+        inputs, leads, candidates = widths(shape)
+        members = shape.members
+        self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout, members)
+        self.memory = Linear(members, shape.hidden, RANK * LEAD, bias=True)
+        self.waves = nn.Parameter(waves(shape.horizon).repeat(members, 1, 1))
+        self.place = nn.Parameter(torch.zeros(members, 1, 1, shape.horizon, LEAD))
+        self.lead = Linear(members, leads + 2 * candidates, LEAD)
+        self.norm = nn.LayerNorm(LEAD, elementwise_affine=False)
+        self.gain = nn.Parameter(torch.ones(members, 1, 1, 1, LEAD))
+        self.offset = nn.Parameter(torch.zeros(members, 1, 1, 1, LEAD))
+        self.dropout = nn.Dropout(shape.dropout)
+        self.head = Linear(members, LEAD, candidates + len(shape.levels))
+        nn.init.zeros_(self.head.weight)
+        start = bell(shape.levels, candidates).repeat(members, shape.horizon, 1)
+        self.start = nn.Parameter(start[:, None, None])
 
     @property
     def usual(self) -> Usual:
@@ -88,14 +103,12 @@ class Network(nn.Module):
 
     def begin(self, worth: Tensor) -> None:
         """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""
-        for member in self.members:
-            with torch.no_grad():
-                cast(Member, member).start[:, : worth.shape[-1]] = worth
+        with torch.no_grad():
+            self.start[..., : worth.shape[-1]] = worth
 
     def initial_state(self, streams: int) -> Tensor:
         """Zeros, shape (B, P, L, N)."""
-        own = cast(Member, self.members[0]).recurrent.initial_state(streams)
-        return own.repeat(1, len(self.members), 1, 1)
+        return self.recurrent.initial_state(streams).transpose(0, 1)
 
     def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
         """Step through T origins and forecast at the end of every so many.
@@ -114,55 +127,64 @@ class Network(nn.Module):
         quantiles, state
             Scaled, (B, T', H, Q), strictly increasing along Q; and the state after the last origin.
         """
-        parts = zip(self.members, torch.split(state, 1, dim=1), strict=True)
-        quantiles, states = zip(*(member(seen, part, every) for member, part in parts), strict=True)
-        return torch.stack(quantiles).mean(0), torch.cat(states, dim=1)
+        everyone = View(*(tensor[None] for tensor in seen))
+        quantiles, after = self.members(everyone, state.transpose(0, 1), every)
+        return quantiles.mean(0), after.transpose(0, 1)
 
     def dealt(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
         """As :meth:`forward`, but each row is forecast by one member only: rows in equal parts, the first to the first.
 
         So each learns from rows of its own. The state of a row is that of its member, (B, 1, L, N).
         """
-        size = len(state) // len(self.members)
-        hands = zip(*(torch.split(tensor, size) for tensor in (*seen, state)), strict=True)
-        found = [member(View(*hand[:3]), hand[3], every) for member, hand in zip(self.members, hands, strict=True)]
-        quantiles, states = zip(*found, strict=True)
-        return torch.cat(quantiles), torch.cat(states)
+        hands = View(*(self._dealt(tensor) for tensor in seen))
+        quantiles, after = self.members(hands, self._dealt(state)[:, :, 0], every)
+        return quantiles.flatten(0, 1), after.flatten(0, 1)[:, None]
 
+    def _dealt(self, rows: Tensor) -> Tensor:
+        """(B, ...) to (P, B / P, ...)."""
+        members = self.shape.members
+        return rows.reshape(members, len(rows) // members, *rows.shape[1:])
 
-class Member(nn.Module):
-    """One network of the committee: shape as of :class:`Network`."""
+    def members(self, seen: View, state: Tensor, every: int) -> tuple[Tensor, Tensor]:
+        """What each member says, (P, B, T', H, Q), and its state, (P, B, L, N).
 
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.shape = shape
-        inputs, leads, candidates = widths(shape)
-        self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout)
-        self.memory = nn.Linear(shape.hidden, RANK * LEAD)
-        self.waves = nn.Parameter(waves(shape.horizon))
-        self.place = nn.Parameter(torch.zeros(shape.horizon, LEAD))
-        self.lead = nn.Linear(leads + 2 * candidates, LEAD, bias=False)
-        self.norm = nn.LayerNorm(LEAD)
-        self.dropout = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(LEAD, candidates + len(shape.levels), bias=False)
-        nn.init.zeros_(self.head.weight)
-        self.start = nn.Parameter(bell(shape.levels, candidates).repeat(shape.horizon, 1))
-
-    def forward(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
-        """As :meth:`Network.forward`, with a state of its own, (B, 1, L, N)."""
-        memory, state = self.recurrent(seen.inputs, state)
-        asked = self.memory(memory[:, every - 1 :: every]).unflatten(-1, (RANK, LEAD))  # (B, T', R, D)
+        Parameters
+        ----------
+        seen
+            As in :meth:`forward`, of each member or of all: with P or 1 before the shapes.
+        state
+            Shape (P, B, L, N).
+        """
+        memory, state = self.recurrent(seen.inputs, state)  # (P, B, T, N)
+        asked = self.memory(memory[:, :, every - 1 :: every]).unflatten(-1, (RANK, LEAD))  # (P, B, T', R, D)
         present = seen.candidates.isfinite()
         candidates = seen.candidates.nan_to_num(0.0)
         calm = torch.log1p(candidates.abs()).copysign(candidates)
-        told = torch.cat([calm, present, seen.leads], dim=-1)  # (B, T', H, 2 K + J)
-        leads = torch.einsum("btrd,rh->bthd", asked, self.waves) + self.place + self.lead(told)  # (B, T', H, D)
-        out = self.head(self.dropout(torch.tanh(self.norm(leads)))) + self.start
+        told = torch.cat([calm, present, seen.leads], dim=-1)  # (P, B, T', H, 2 K + J)
+        grown = self.waves[:, None, None].mT @ asked  # (P, B, T', H, D)
+        leads = self.norm(grown + self.place + self.lead(told)) * self.gain + self.offset
+        out = self.head(self.dropout(torch.tanh(leads))) + self.start
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
-        median = residual + choose(gate, candidates, present)  # (B, T', H, 1)
+        median = residual + choose(gate, candidates, present)  # (P, B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.shape.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state
+
+
+class Linear(nn.Module):
+    """A linear map for each of P members, which begin as those of ``torch.nn.Linear`` do."""
+
+    def __init__(self, members: int, inputs: int, outputs: int, *, bias: bool = False) -> None:
+        super().__init__()
+        drawn = torch.empty(members, inputs + bias, outputs).uniform_(-(inputs**-0.5), inputs**-0.5)
+        self.weight = nn.Parameter(drawn[:, :inputs].clone())
+        self.bias = nn.Parameter(drawn[:, inputs:].clone()) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(P, ..., I) or, the same for all, (1, ..., I) to (P, ..., O)."""
+        flat = x.flatten(1, -2).expand(len(self.weight), -1, -1)
+        out = torch.bmm(flat, self.weight) if self.bias is None else torch.baddbmm(self.bias, flat, self.weight)
+        return out.view(len(out), *x.shape[1:-1], out.shape[-1])
 
 
 def bell(levels: tuple[float, ...], candidates: int) -> Tensor:

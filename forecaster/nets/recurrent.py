@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from math import sqrt
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from forecaster.nets.cells import GATES, UNROLLED
 from forecaster.settings import Cell
-
-CELLS = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Recurrent(nn.Module):
@@ -23,6 +23,8 @@ class Recurrent(nn.Module):
         Input width I, width of a layer, number of layers L.
     dropout
         Between layers, in training only.
+    members
+        P, how many of them, each with weights of its own.
 
     Attributes
     ----------
@@ -38,20 +40,27 @@ class Recurrent(nn.Module):
     Examples
     --------
     >>> net = Recurrent("lstm", inputs=3, hidden=4, layers=2)
-    >>> out, state = net(torch.zeros(5, 7, 3), net.initial_state(5))
+    >>> out, state = net(torch.zeros(1, 5, 7, 3), net.initial_state(5))
     >>> out.shape, state.shape
-    (torch.Size([5, 7, 4]), torch.Size([5, 1, 2, 8]))
+    (torch.Size([1, 5, 7, 4]), torch.Size([1, 5, 2, 8]))
     """
 
-    def __init__(self, cell: Cell, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self, cell: Cell, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, members: int = 1
+    ) -> None:
         super().__init__()
-        self.layers = layers
+        self.unroll, self.layers, self.members, self.dropout = UNROLLED[cell], layers, members, dropout
         self.width = 2 * hidden if cell == "lstm" else hidden
-        self.net = CELLS[cell](inputs, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        gates = GATES[cell] * hidden
+        for layer in range(layers):
+            seen = hidden if layer else inputs
+            for name, rows in (("inward", seen), ("again", hidden), ("bias", 1), ("bias_again", 1)):
+                drawn = torch.empty(members, rows, gates).uniform_(-1 / sqrt(hidden), 1 / sqrt(hidden))
+                self.register_parameter(f"{name}_{layer}", nn.Parameter(drawn))
 
     def initial_state(self, streams: int) -> Tensor:
-        """Zeros, shape (streams, P=1, L, N)."""
-        return torch.zeros(streams, 1, self.layers, self.width)
+        """Zeros, shape (P, streams, L, N)."""
+        return torch.zeros(self.members, streams, self.layers, self.width)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Step through T inputs.
@@ -59,20 +68,24 @@ class Recurrent(nn.Module):
         Parameters
         ----------
         x
-            Shape (B, T, I).
+            Shape (P, B, T, I) or, where all see the same, (1, B, T, I).
         state
-            Shape (B, P=1, L, N).
+            Shape (P, B, L, N).
 
         Returns
         -------
         out, state
-            Output of the last layer at each step (B, T, hidden), and the state after the last step.
+            Output of the last layer at each step (P, B, T, hidden), and the state after the last step.
         """
-        stacked = state[:, 0].transpose(0, 1).contiguous()  # (L, B, N)
-        if isinstance(self.net, nn.LSTM):
-            hidden, cell = stacked.chunk(2, dim=-1)
-            out, after = self.net(x, (hidden.contiguous(), cell.contiguous()))
-            stacked = torch.cat(after, dim=-1)
-        else:
-            out, stacked = self.net(x, stacked)
-        return cast(Tensor, out), stacked.transpose(0, 1).unsqueeze(1)
+        seen, after = x.transpose(1, 2), []  # (P, T, B, I)
+        for layer in range(self.layers):
+            inward, again, bias, bias_again = (
+                self.get_parameter(f"{name}_{layer}") for name in ("inward", "again", "bias", "bias_again")
+            )
+            if layer and self.dropout:
+                seen = F.dropout(seen, self.dropout, self.training)
+            flat = seen.flatten(1, 2).expand(self.members, -1, -1)
+            told = torch.baddbmm(bias, flat, inward).view(self.members, *seen.shape[1:3], inward.shape[-1])
+            seen, last = self.unroll(told, state[:, :, layer], again, bias_again)
+            after.append(last)
+        return seen.transpose(1, 2), torch.stack(after, dim=2)

@@ -143,7 +143,7 @@ def test_a_champion_that_stands_its_ground_learns_the_newer_data(homely: tuple[G
 
     for spoilt, verdict in ((0.0, "as good as the champion"), (9.0, "promoted: the champion, with newer data;")):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "fit", lambda net, *_, by=spoilt: net.members[0].head.weight.data.add_(by) is None)
+            patch.setattr(fit, "fit", lambda net, *_, by=spoilt: net.head.weight.data.add_(by) is None)
             result = trained(data, group, champion=standing, warm_weights=began)
 
         assert verdict in result.verdict
@@ -238,7 +238,7 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
     other = trained(data, wider, updates=0, warm_weights=given).weights
 
     assert all(np.array_equal(given[name], array) for name, array in judged(same).items())
-    assert other["members.0.recurrent.net.weight_hh_l0"].shape == (51, 17)
+    assert other["recurrent.again_0"].shape == (2, 17, 51)
 
 
 def test_the_first_cycle_counts_and_those_that_gained_a_hundredth(

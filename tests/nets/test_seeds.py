@@ -26,8 +26,8 @@ class Reader(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T) to (B, T), one value for each."""
-        hidden, state = self.recurrent(x[..., None], state)
-        return self.out(hidden)[..., 0], state
+        hidden, state = self.recurrent(x[None, ..., None], state)
+        return self.out(hidden[0])[..., 0], state
 
 
 def follow(reader: Reader, windows: list[tuple[Tensor, Tensor]], rate: float) -> tuple[Tensor, list[float]]:
@@ -85,9 +85,9 @@ def sigmoid(x: Array) -> Array:
 
 def by_hand(cell: str, weights: dict[str, Array], x: Array, state: Array) -> tuple[Array, Array]:
     """One step by the textbook, gates written out: output and new state."""
-    from_x = weights["weight_ih_l0"] @ x + weights["bias_ih_l0"]
+    from_x = x @ weights["inward_0"] + weights["bias_0"][0]
     hidden = state[: len(state) // 2] if cell == "lstm" else state
-    from_h = weights["weight_hh_l0"] @ hidden + weights["bias_hh_l0"]
+    from_h = hidden @ weights["again_0"] + weights["bias_again_0"][0]
     if cell == "elman":
         after = np.tanh(from_x + from_h)
         return after, after
@@ -108,15 +108,15 @@ def test_cells_agree_with_textbook(cell: str) -> None:
     """Elman, GRU and LSTM step as their equations say, to 1e-6, and carry their state as one tensor."""
     torch.manual_seed(0)
     recurrent = Recurrent(cell, inputs=3, hidden=5).double()
-    weights = {name: weight.detach().numpy() for name, weight in recurrent.net.named_parameters()}
-    sequence = torch.randn(1, 7, 3, dtype=torch.float64)
+    weights = {name: weight.detach().numpy()[0] for name, weight in recurrent.named_parameters()}
+    sequence = torch.randn(1, 1, 7, 3, dtype=torch.float64)
 
     out, state = recurrent(sequence, recurrent.initial_state(1).double())
 
     carried = np.zeros(recurrent.width)
     for step in range(7):
-        expected, carried = by_hand(cell, weights, sequence[0, step].numpy(), carried)
-        np.testing.assert_allclose(out[0, step].detach().numpy(), expected, atol=1e-6)
+        expected, carried = by_hand(cell, weights, sequence[0, 0, step].numpy(), carried)
+        np.testing.assert_allclose(out[0, 0, step].detach().numpy(), expected, atol=1e-6)
     np.testing.assert_allclose(state[0, 0, 0].detach().numpy(), carried, atol=1e-6)
 
 
