@@ -153,7 +153,6 @@ def tune(
     # Torch takes seconds to import, and is not needed to say what is wrong with a configuration.
     from forecaster.nets.history import enough, needed, split
     from forecaster.nets.score import ratio, score
-    from forecaster.nets.together import together
     from forecaster.pipeline.calendar import Grid
     from forecaster.pipeline.panel import dataset, mask, panel
 
@@ -184,7 +183,7 @@ def tune(
     if won is not now:
         for name, one, model in (("present", now, now.model), ("winner", won, won.model)):
             listener(f"comparing {name}", 1.0)
-            scores[name] = score(together(model, group.levels.index(0.5)), data, asked(group, one.choice), tail)
+            scores[name] = score(model, data, asked(group, one.choice), tail)
     return Tuned(
         trials=tuple(trials),
         winner=won.choice,

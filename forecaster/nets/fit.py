@@ -19,10 +19,10 @@ from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
 from forecaster.nets.network import Network
 from forecaster.nets.opinion import helps, learn
 from forecaster.nets.predictor import NetworkPredictor
-from forecaster.nets.score import Half, against_naive, champion_passes, judge, ratio, score
+from forecaster.nets.score import against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.start import worth
-from forecaster.nets.together import together
+from forecaster.nets.walk import Half
 from forecaster.nets.weights import arrays, load, misfits, packed, without_second
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
@@ -206,17 +206,17 @@ def scored(
     """How the challenger and all it must beat do on the tail, which begins at step ``until``."""
     naive: dict[str, Predictor] = {"naive": SeasonalNaive(group), "climatology": Climatology(group)}
     rivals = {"challenger": challenger, **naive, **({"champion": champion} if champion is not None else {})}
-    scores, middle = {}, group.levels.index(0.5)
+    scores = {}
 
-    def put(name: str, rival: Predictor) -> None:
+    def put(name: str, rival: Predictor | Half) -> None:
         progress(Progress(fraction=UNTIL_JUDGED, loss=None, seconds_left=None, note=f"scoring {name}"))
-        scores[name] = score(together(rival, middle), dataset, group, until)
+        scores[name] = score(rival, dataset, group, until)
 
     for name, rival in rivals.items():
         put(name, rival)
     if against_naive(scores, "challenger") >= 1:
         better = min(naive, key=lambda name: ratio(scores[name], scores["challenger"]))
-        put("half", Half(together(challenger, middle), naive[better]))
+        put("half", Half(challenger, naive[better]))
     return scores
 
 

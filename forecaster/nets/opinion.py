@@ -24,7 +24,7 @@ from forecaster.nets.phases import look
 from forecaster.nets.predictor import unscaled
 from forecaster.nets.score import seasonal_error
 from forecaster.nets.shape import Shape
-from forecaster.nets.together import shifted
+from forecaster.nets.walk import shifted
 from forecaster.records import Array, Dataset
 
 LONG, MANY = 100, 1000

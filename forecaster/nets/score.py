@@ -9,8 +9,9 @@ import numpy as np
 from forecaster.nets.baseline import season_of
 from forecaster.nets.history import of_streams
 from forecaster.nets.phases import look, same_phase
+from forecaster.nets.walk import Half, walk
 from forecaster.ports import Predictor
-from forecaster.records import Array, Dataset, Inputs
+from forecaster.records import Array, Dataset
 from forecaster.settings import Group
 
 STREAMS, FEWEST, FORECASTS = 200, 20, 40_000
@@ -20,32 +21,13 @@ than so many forecasts: enough to compare, and the judgement of 100 000 streams 
 Scores = Mapping[str, float]
 
 
-def inputs_at(dataset: Dataset, origin: int, group: Group) -> Inputs:
-    """What may be known at the end of step ``origin`` of a dataset.
-
-    Steps before the first are gaps; future-known channels end where the dataset ends.
-    """
-    steps = np.arange(origin - group.lookback + 1, origin + 1 + group.horizon)
-    rows = np.clip(steps, 0, len(dataset.shift) - 1)
-    values = look(dataset.values, steps)
-    future = values[..., group.lookback :]
-    future[:, [role != "future" for role in dataset.roles]] = np.nan
-    return Inputs(
-        values=values[..., : group.lookback],
-        future=future,
-        calendar=dataset.calendar[rows],
-        shift=dataset.shift[rows],
-        streams=dataset.streams,
-    )
-
-
-def score(predictor: Predictor, dataset: Dataset, group: Group, first: int) -> dict[str, float]:
+def score(predictor: Predictor | Half, dataset: Dataset, group: Group, first: int) -> dict[str, float]:
     """Step through the tail of a dataset as the service would, and score every lead whose truth is there.
 
     Parameters
     ----------
     predictor
-        What it has of a second opinion is not asked; see :func:`forecaster.nets.together.together`.
+        With its second opinion, where it has one; see :func:`forecaster.nets.walk.walk`.
     first
         First step of the tail; the first origin is the step before it, and the state is warmed up on what is
         before that.
@@ -68,11 +50,7 @@ def score(predictor: Predictor, dataset: Dataset, group: Group, first: int) -> d
     middle = group.levels.index(0.5)
     unit = seasonal_error(truth[:, :first], season_of(group), dataset.shift)  # (S,)
     total = np.zeros(4)
-    state = predictor.initial_state(len(chosen))
-    for origin in range(max(0, first - 1 - predictor.warmup), truth.shape[1] - 1):
-        state, quantiles = predictor.step(state, inputs_at(part, origin, group))
-        if origin < first - 1:
-            continue
+    for origin, quantiles in enumerate(walk(predictor, part, group, first - 1), start=first - 1):
         error = look(truth, origin + np.arange(1, group.horizon + 1))[..., None] - quantiles  # (S, H, Q)
         there = np.isfinite(error[..., middle])
         error = np.where(there[..., None], error, 0.0)
@@ -98,29 +76,6 @@ def ratio(one: Scores, other: Scores) -> float:
     return (one["mase"] / other["mase"] + one["pinball"] / other["pinball"]) / 2 if other["mase"] > 0 else np.inf
 
 
-class Half:
-    """A network mixed half and half with a naive forecast, as the engine does where the two are about as good.
-
-    Implements :class:`forecaster.ports.Predictor`.
-    """
-
-    second = None
-
-    def __init__(self, network: Predictor, naive: Predictor) -> None:
-        self._network, self._naive = network, naive
-        self.version, self.warmup = f"{network.version}+{naive.version}", network.warmup
-
-    def initial_state(self, streams: int) -> Array:
-        """Of the network; a naive forecast carries none."""
-        return self._network.initial_state(streams)
-
-    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        """Forecast; see :class:`forecaster.ports.Predictor`."""
-        after, quantiles = self._network.step(state, inputs)
-        _, naive = self._naive.step(self._naive.initial_state(len(state)), inputs)
-        return after, (quantiles + naive) / 2
-
-
 NAIVE = {"naive": "seasonal naive", "climatology": "climatology"}
 """What a network must beat, and how that is said."""
 
@@ -133,9 +88,9 @@ def against_naive(scores: Mapping[str, Scores], name: str) -> float:
 def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     """Whether the challenger goes into service, and one sentence why.
 
-    It must beat (:func:`ratio` below 1) both naive forecasts, alone or as ``half`` (:class:`Half`, scored where it does
-    not alone). When there is a champion it must be no worse: one that began as the champion and found nothing better
-    will know newer data.
+    It must beat (:func:`ratio` below 1) both naive forecasts, alone or as ``half``
+    (:class:`forecaster.nets.walk.Half`, scored where it does not alone). When there is a champion it must be no worse:
+    one that began as the champion and found nothing better will know newer data.
 
     Examples
     --------

@@ -13,7 +13,6 @@ from forecaster.nets import fit, loop, opinion
 from forecaster.nets.dilated import Dilated
 from forecaster.nets.predictor import NetworkPredictor, SecondOpinion
 from forecaster.nets.shape import shape_of, to_json
-from forecaster.nets.together import together
 from forecaster.nets.weights import arrays, judged
 from forecaster.records import Array
 from forecaster.settings import Cell, Group, Network
@@ -68,24 +67,6 @@ def test_it_says_nothing_of_what_it_does_not_know() -> None:
         state, median = a_second(group).step(torch.zeros(3, 24, 128), window, ("home0", "home1", "a new one"))
     assert np.isfinite(median).all(-1).tolist() == [True, False, False]
     assert state.flatten(1).any(-1).tolist() == [True, True, False]
-
-
-def test_judged_together_the_median_is_the_mean_of_both() -> None:
-    """And all quantiles move with it, in order; of other streams the first network's word stands."""
-    group = a_group()
-    middle = group.levels.index(0.5)
-    model = NetworkPredictor(untrained(group).network, group, "0001", a_second(group))
-    both = together(model, middle)
-    seen = replace(inputs(homes(3, group.lookback)[:, None], group), streams=("home0", "home1", "a new one"))
-    _, alone = model.step(model.initial_state(3), seen)
-    state, quantiles = both.step(both.initial_state(3), seen)
-    assert model.second is not None
-    _, median = model.second.step(model.second.initial_state(3), seen)
-    assert np.allclose(quantiles[:2, :, middle], (alone[:2, :, middle] + median[:2]) / 2)
-    assert np.allclose(quantiles[2], alone[2])
-    assert (np.diff(quantiles, axis=-1) > 0).all()
-    assert state.shape == both.initial_state(3).shape
-    assert state.dtype == np.float32
 
 
 def test_the_state_is_carried() -> None:

@@ -13,8 +13,8 @@ from worlds import dataset, homes, hourly_group, serving, trained, untrained
 from forecaster.nets import batches, fit, loop
 from forecaster.nets.history import enough, needed, split
 from forecaster.nets.predictor import NetworkPredictor
-from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import shape_of
+from forecaster.nets.walk import inputs_at
 from forecaster.nets.weights import judged
 from forecaster.ports import Progress
 from forecaster.records import Dataset

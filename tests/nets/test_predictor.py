@@ -19,8 +19,8 @@ from forecaster.nets.features import extract
 from forecaster.nets.network import Network as Committee
 from forecaster.nets.network import view
 from forecaster.nets.predictor import NetworkPredictor, unscaled
-from forecaster.nets.score import inputs_at
 from forecaster.nets.shape import to_json
+from forecaster.nets.walk import inputs_at
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group, Network
 

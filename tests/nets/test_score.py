@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from worlds import dataset, homes, hourly_group
 
-from forecaster.nets.baseline import Climatology, SeasonalNaive
-from forecaster.nets.score import Half, inputs_at, judge, score
+from forecaster.nets.score import judge, score
 from forecaster.records import Array, Dataset, Inputs
 
 
@@ -98,21 +97,6 @@ def test_gaps_are_not_scored() -> None:
     assert all(np.isnan(value) for value in found.values())
 
 
-def test_inputs_show_the_past_and_only_known_futures() -> None:
-    """Before the first step are gaps; only future-known channels are seen beyond the origin, to the end."""
-    group = hourly_group(roles=("target", "past", "future"), lookback=4, horizon=3, seasons=())
-    values = np.stack([np.arange(6.0), 10 + np.arange(6.0), 20 + np.arange(6.0)])[None]
-    nan = np.nan
-
-    shown = inputs_at(dataset(values, group), 3, group)
-    early = inputs_at(dataset(values, group), 0, group)
-
-    np.testing.assert_array_equal(shown.values[0], [[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]])
-    np.testing.assert_array_equal(shown.future[0], [[nan] * 3, [nan] * 3, [24, 25, nan]])
-    np.testing.assert_array_equal(early.values[0, 0], [nan, nan, nan, 0])
-    assert shown.calendar.shape == (7, 2)
-
-
 @pytest.mark.parametrize(
     ("challenger", "champion", "promoted", "verdict"),
     [
@@ -163,18 +147,3 @@ def test_a_network_about_as_good_as_naive_is_judged_by_what_it_adds(
 
     assert found is promoted
     assert verdict.endswith(end)
-
-
-def test_half_of_each_is_the_mean_of_both() -> None:
-    """Quantile by quantile."""
-    group = hourly_group()
-    data = dataset(homes(2, 120), group)
-    one, other = SeasonalNaive(group), Climatology(group)
-    half = Half(one, other)
-    inputs = inputs_at(data, data.values.shape[-1] - 2, group)
-    state = half.initial_state(len(data.values))
-
-    _, quantiles = half.step(state, inputs)
-
-    both = [predictor.step(state, inputs)[1] for predictor in (one, other)]
-    np.testing.assert_allclose(quantiles, np.mean(both, axis=0))

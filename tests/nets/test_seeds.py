@@ -10,7 +10,7 @@ from worlds import serving, trained
 
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.recurrent import Recurrent
-from forecaster.nets.score import inputs_at
+from forecaster.nets.walk import inputs_at
 from forecaster.ports import Predictor
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group, Network, Source, Step
