@@ -108,7 +108,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "without the week lifted": changed(Shape, "lifted", lambda *_: 0),
     "one network instead of two": alone,
     "without a gate": without_gate,
-    "a gate that begins with all alike": changed(fit, "worth", lambda _: torch.zeros(1)),
+    "a gate that begins with all alike": changed(fit, "worth", lambda *_: torch.zeros(1)),
     "unit: scatter, not seasonal error": without_scale,
     "inputs without logarithm": without_calm,
     "one way of growing with the lead": changed(network, "RANK", 1),

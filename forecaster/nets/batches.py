@@ -8,7 +8,8 @@ Shape letters: **S** streams, **R** rows of a batch for all members, **T** origi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,19 +24,23 @@ from forecaster.nets.shape import Shape
 from forecaster.records import Array, Dataset
 
 POOL_BYTES = 100_000_000
-STRETCH, PASSES = 192, 3
-"""Features kept in memory at a time. When all need more, stretches of so many origins are drawn from all streams,
-passed over so often, and others drawn."""
+STRETCH, PASSES = 288, 3
+"""Features kept in memory at a time, in half precision. When all need more, stretches of so many origins are drawn from
+all streams and passed over so often; after each pass others take the place of the oldest, so that what is learned at a
+time is never of a few weeks only."""
 
 TOGETHER, PIECE = 16, 100_000
 """Streams, and leads of each, whose features are computed in one go, at most: few enough to stay in the cache."""
 
-ROWS, CHUNK, CHUNKS = 16, 24, 4
+ROWS, CHUNK, CHUNKS = 32, 24, 4
 """Rows of a batch for each member, origins of a chunk, and chunks of a row."""
 
-OFTEN, SHARED = 3, 0.5
-"""Origins that share one forecast: at least, and as a part of what the horizon is longer than a chunk. Neighbours that
-forecast nearly the same steps teach nearly the same, and the time is better spent on other rows."""
+OFTEN, SHARED = 3, 0.25
+"""Origins that share one forecast: at least, and as a part of the horizon. Neighbours that forecast nearly the same
+steps teach nearly the same, and the time is better spent on other rows."""
+
+LEADS = 8
+"""Leads of a forecast that are learned from at a time, at least; others at the next. They too teach nearly the same."""
 
 EXAMINED, AT_LEAST = 20_000, 64
 """Origins of an exam, and streams it has even if these have more: enough to tell two networks apart."""
@@ -47,9 +52,11 @@ class Batch(NamedTuple):
     Attributes
     ----------
     seen
-        What the network is shown; inputs at T origins, the rest at T' = T / every of them.
+        What the network is shown; inputs at T origins, the rest at T' = T / every of them, of H' leads.
     target, observed
-        Scaled truth and its mask, (R, T', H).
+        Scaled truth and its mask, (R, T', H').
+    leads
+        int64 (H',), which leads these are, counted from 0.
     every
         Only every so many-th origin has a forecast; see :func:`sharing`.
     fresh
@@ -59,6 +66,7 @@ class Batch(NamedTuple):
     seen: View
     target: Tensor
     observed: Tensor
+    leads: Tensor
     every: int
     fresh: bool
 
@@ -102,14 +110,19 @@ def sharing(horizon: int, origins: int) -> int:
     Examples
     --------
     >>> [sharing(horizon, origins=1000) for horizon in (1, 18, 24, 48, 720)]
-    [3, 3, 3, 12, 24]
+    [3, 4, 6, 12, 24]
     >>> sharing(48, origins=20)
     1
     """
     if origins < CHUNK:
         return 1
-    most = max(OFTEN, SHARED * (horizon - CHUNK))
+    most = max(OFTEN, SHARED * horizon)
     return max(every for every in range(1, CHUNK + 1) if CHUNK % every == 0 and every <= most)
+
+
+def few(horizon: int) -> int:
+    """How many leads of a forecast are learned from: a quarter, at least eight."""
+    return min(horizon, max(LEADS, horizon // 4))
 
 
 def thinned(horizon: int, origins: int) -> int:
@@ -119,11 +132,29 @@ def thinned(horizon: int, origins: int) -> int:
 
 def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) -> Pool:
     """Everything there is to learn from strips of a few streams each; one by one, so that little else is in memory."""
-    parts = [list(lesson(strip, shape, usual, every)) for strip in strips]
+    parts = [list(halved(lesson(strip, shape, usual, every))) for strip in strips]
     joined = [torch.cat([part.pop() for part in parts]) for _ in range(len(parts[0]))]  # each let go once copied
     observed, target, *seen = joined
     useful = observed.any(-1).nonzero().numpy()
     return Pool(seen=View(*reversed(seen)), target=target, observed=observed, useful=useful, every=every)
+
+
+def joined(parts: Sequence[Pool]) -> Pool:
+    """Several as one."""
+    seen, target, observed = zip(*((part.seen, part.target, part.observed) for part in parts), strict=True)
+    both = torch.cat(observed)
+    return Pool(
+        seen=View(*map(torch.cat, zip(*seen, strict=True))),
+        target=torch.cat(target),
+        observed=both,
+        useful=both.any(-1).nonzero().numpy(),
+        every=parts[0].every,
+    )
+
+
+def halved(tensors: tuple[Tensor, ...]) -> Iterator[Tensor]:
+    """Numbers in half the space; what the network is shown are logarithms and candidates of at most a thousand."""
+    return (tensor.half() if tensor.is_floating_point() else tensor for tensor in tensors)
 
 
 def lesson(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> tuple[Tensor, ...]:
@@ -156,16 +187,20 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     if not len(strip.values):
         return
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
-    shown, *rest = (tensor.nbytes for tensor in lesson(one_origin(strip, shape), shape, usual))
+    shown, *rest = (tensor.nbytes for tensor in halved(lesson(one_origin(strip, shape), shape, usual)))
     if (shown + sum(rest)) * origins * len(strip.values) <= POOL_BYTES:
         everything = pool(apart(strip), shape, usual)
         while True:
             yield everything
-    length = min(origins, STRETCH)
-    every = sharing(shape.horizon, length)
-    count = max(1, POOL_BYTES // (length * (shown + sum(rest) // every)))
+    every = sharing(shape.horizon, min(origins, STRETCH))
+    length = min(max(origins - every + 1, min(origins, CHUNK)), STRETCH)  # whole streams begin at any of some steps
+    count = max(1, POOL_BYTES // (length * (shown + sum(rest) // every)) // PASSES)
+    parts = deque[Pool](maxlen=PASSES)
     while True:
-        yield from [pool(stretches(strip, shape, length, count, random), shape, usual, every)] * PASSES
+        while len(parts) < PASSES:
+            parts.append(pool(stretches(strip, shape, length, count, random), shape, usual, every))
+        yield joined(parts)
+        parts.popleft()
 
 
 def one_origin(strip: Strip, shape: Shape) -> Strip:
@@ -212,7 +247,8 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)
     observed = shown.observed & (step >= since)
-    return Batch(seen=shown.seen, target=shown.target, observed=observed, every=every, fresh=True)
+    leads = torch.arange(shape.horizon)
+    return Batch(seen=shown.seen, target=shown.target, observed=observed, leads=leads, every=every, fresh=True)
 
 
 def batches(source: Pool, members: int, random: np.random.Generator) -> Iterator[Batch]:
@@ -220,8 +256,8 @@ def batches(source: Pool, members: int, random: np.random.Generator) -> Iterator
 
     A row is laid around a random useful origin, so streams that are long have more rows than those that are young.
     """
-    origins = source.seen.inputs.shape[1]
-    every = sharing(source.target.shape[-1], origins)
+    origins, horizon = source.seen.inputs.shape[1], source.target.shape[-1]
+    every, some = sharing(horizon, origins), few(horizon)
     length = min(max(origins - every + 1, every), CHUNK * CHUNKS)  # a row may begin at any of so many neighbours
     length -= length % every
     rows = ROWS * members
@@ -233,12 +269,15 @@ def batches(source: Pool, members: int, random: np.random.Generator) -> Iterator
         stream = torch.from_numpy(picked[:, :1])  # (R, 1)
         for first in range(0, length, CHUNK):
             steps = torch.from_numpy(start[:, None] + np.arange(first, min(first + CHUNK, length)))  # (R, T)
-            asked = steps[:, every - 1 :: every] // source.every  # (R, T')
-            inputs, *rest = (source.seen.inputs[stream, steps], *(tensor[stream, asked] for tensor in source.seen[1:]))
+            leads = torch.from_numpy(np.sort(random.permutation(horizon)[:some]))  # (H',)
+            asked = stream[..., None], steps[:, every - 1 :: every, None] // source.every, leads  # (R, T', H')
             yield Batch(
-                seen=View(inputs, *rest),
-                target=source.target[stream, asked],
-                observed=source.observed[stream, asked],
+                seen=View(
+                    source.seen.inputs[stream, steps].float(), *(part[asked].float() for part in source.seen[1:])
+                ),
+                target=source.target[asked].float(),
+                observed=source.observed[asked],
+                leads=leads,
                 every=every,
                 fresh=first == 0,
             )

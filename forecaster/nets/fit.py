@@ -156,7 +156,7 @@ def train(
         other = second_network(since, 0.0)
         learning = course(since, "training", FOR_SECOND if other else 0.0, UNTIL_JUDGED)
         if not warm:
-            network.begin(worth(learning.lessons))
+            network.begin(worth(learning.lessons, shape.horizon))
         updates = fit(
             network,
             learning,

@@ -162,7 +162,7 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
             break
         optimizer.param_groups[0]["lr"] = course.rate * one_cycle(done)
         state = fresh if batch.fresh else state.detach()
-        quantiles, state = network.train().dealt(batch.seen, state, batch.every)
+        quantiles, state = network.train().dealt(batch.seen, state, batch.every, batch.leads)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
         optimizer.zero_grad()
         torch.autograd.backward(error)
@@ -190,9 +190,9 @@ def examined(network: Network, exam: Batch, updates: int) -> Best:
         few = max(1, AT_ONCE // exam.target[0].numel())
         for first in range(0, len(exam.target), few):
             some = slice(first, first + few)
-            target, observed = exam.target[some], exam.observed[some]
+            target, observed = exam.target[some].float(), exam.observed[some]
             state = network.initial_state(len(target))
-            quantiles, _ = network(View(*(tensor[some] for tensor in exam.seen)), state, exam.every)
+            quantiles, _ = network(View(*(tensor[some].float() for tensor in exam.seen)), state, exam.every)
             count = observed.sum().item()
             total += count * pinball_loss(quantiles, target, observed, levels).item()
             seen += count

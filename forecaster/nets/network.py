@@ -29,7 +29,7 @@ from forecaster.nets.features import Features, Strip, Usual, extract
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
 
-LEAD, RANK = 16, 3
+LEAD, RANK = 64, 3
 """D, width of the vector that describes one lead, and R, how many different ways of growing with the lead there are."""
 
 
@@ -131,13 +131,14 @@ class Network(nn.Module):
         quantiles, after = self.members(everyone, state.transpose(0, 1), every)
         return quantiles.mean(0), after.transpose(0, 1)
 
-    def dealt(self, seen: View, state: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
+    def dealt(self, seen: View, state: Tensor, every: int, leads: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`forward`, but each row is forecast by one member only: rows in equal parts, the first to the first.
 
-        So each learns from rows of its own. The state of a row is that of its member, (B, 1, L, N).
+        So each learns from rows of its own. The state of a row is that of its member, (B, 1, L, N). Candidates and
+        lead features are of some leads only, as are the quantiles; ``leads`` (H',) says of which.
         """
         hands = View(*(self._dealt(tensor) for tensor in seen))
-        quantiles, after = self.members(hands, self._dealt(state)[:, :, 0], every)
+        quantiles, after = self.members(hands, self._dealt(state)[:, :, 0], every, leads)
         return quantiles.flatten(0, 1), after.flatten(0, 1)[:, None]
 
     def _dealt(self, rows: Tensor) -> Tensor:
@@ -145,7 +146,9 @@ class Network(nn.Module):
         members = self.shape.members
         return rows.reshape(members, len(rows) // members, *rows.shape[1:])
 
-    def members(self, seen: View, state: Tensor, every: int) -> tuple[Tensor, Tensor]:
+    def members(
+        self, seen: View, state: Tensor, every: int, leads: Tensor | slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
         """What each member says, (P, B, T', H, Q), and its state, (P, B, L, N).
 
         Parameters
@@ -154,6 +157,8 @@ class Network(nn.Module):
             As in :meth:`forward`, of each member or of all: with P or 1 before the shapes.
         state
             Shape (P, B, L, N).
+        leads
+            Which leads are shown and asked for.
         """
         memory, state = self.recurrent(seen.inputs, state)  # (P, B, T, N)
         asked = self.memory(memory[:, :, every - 1 :: every]).unflatten(-1, (RANK, LEAD))  # (P, B, T', R, D)
@@ -161,9 +166,9 @@ class Network(nn.Module):
         candidates = seen.candidates.nan_to_num(0.0)
         calm = torch.log1p(candidates.abs()).copysign(candidates)
         told = torch.cat([calm, present, seen.leads], dim=-1)  # (P, B, T', H, 2 K + J)
-        grown = self.waves[:, None, None].mT @ asked  # (P, B, T', H, D)
-        leads = self.norm(grown + self.place + self.lead(told)) * self.gain + self.offset
-        out = self.head(self.dropout(torch.tanh(leads))) + self.start
+        grown = self.waves[:, None, None, :, leads].mT @ asked  # (P, B, T', H, D)
+        each = self.norm(grown + self.place[..., leads, :] + self.lead(told)) * self.gain + self.offset
+        out = self.head(self.dropout(torch.tanh(each))) + self.start[..., leads, :]
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
         median = residual + choose(gate, candidates, present)  # (P, B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.shape.middle], dim=-1)

@@ -16,14 +16,14 @@ from torch import Tensor
 from forecaster.nets.batches import Batch
 from forecaster.nets.loss import FAR
 
-SAMPLE = 24
+SAMPLE = 64
 """Batches that are enough to tell."""
 
 POWER, LEAST = 5.0, -8.0
 """A forecast whose error is 1 % larger weighs ``POWER`` % less; and the smallest logarithm of a weight."""
 
 
-def worth(lessons: Iterable[Batch]) -> Tensor:
+def worth(lessons: Iterable[Batch], horizon: int) -> Tensor:
     """Logarithm of each candidate's weight at each lead, by its mean absolute error; the best has 0.
 
     Returns
@@ -36,13 +36,14 @@ def worth(lessons: Iterable[Batch]) -> Tensor:
     Bates & Granger (1969), "The Combination of Forecasts", Operational Research Quarterly 20(4): weights by the inverse
     of the squared error, a power of 2. Here the candidates are much alike, and the network learns on from there.
     """
-    total, count = torch.zeros(1), torch.zeros(1)
+    total = count = torch.zeros(1)
     for batch in islice(lessons, SAMPLE):
-        candidates = batch.seen.candidates  # (R, T', H, K)
+        candidates = batch.seen.candidates  # (R, T', H', K)
         there = candidates.isfinite() & batch.observed[..., None]
         error = (batch.target[..., None] - candidates).abs().clamp(max=FAR)
-        total = total + error.where(there, 0.0).sum((0, 1))
-        count = count + there.sum((0, 1))
+        none = error.new_zeros(horizon, error.shape[-1])
+        total = total + none.index_add(0, batch.leads, error.where(there, 0.0).sum((0, 1)))
+        count = count + none.index_add(0, batch.leads, there.sum((0, 1), dtype=torch.float32))
     error = torch.where(count > 0, total / count, torch.inf).clamp(min=1e-9)
     least = F.pad(error, (0, 1), value=torch.inf).amin(-1, keepdim=True)  # of no candidate: infinite
     weight = -POWER * torch.log(error / least)

@@ -109,7 +109,7 @@ def test_a_committee_says_the_mean_of_its_members() -> None:
         together, state = network(seen, network.initial_state(2))
         alone = [one(seen, torch.zeros(2, 1, 1, 5)) for one in apart(network)]
         rows = [torch.cat([tensor, tensor, tensor]) for tensor in seen]
-        dealt, after = network.dealt(type(seen)(*rows), torch.zeros(6, 1, 1, 5))
+        dealt, after = network.dealt(type(seen)(*rows), torch.zeros(6, 1, 1, 5), 1, torch.arange(group.horizon))
 
     assert state.shape == (2, 3, 1, 5)
     assert not torch.allclose(alone[0][0], alone[1][0])

@@ -14,13 +14,14 @@ def batch(errors: list[list[float]], rows: int = 6) -> Batch:
     """Forecasts that miss 0 by what is given for each lead and candidate."""
     candidates = torch.tensor(errors).repeat(rows, 2, 1, 1)
     target = torch.zeros(candidates.shape[:-1])
-    nothing = torch.empty(0)
-    return Batch(seen=View(nothing, candidates, nothing), target=target, observed=target == 0, every=1, fresh=True)
+    nothing, leads = torch.empty(0), torch.arange(len(errors))
+    seen = View(nothing, candidates, nothing)
+    return Batch(seen=seen, target=target, observed=target == 0, leads=leads, every=1, fresh=True)
 
 
 def test_candidates_weigh_by_their_error_at_each_lead() -> None:
     """Half the error, 32 times the weight; the best has a logarithm of 0, the worst no less than e to the minus 8."""
-    found = worth([batch([[1.0, 2.0, 1000.0], [2.0, 1.0, 4.0]])] * 2)
+    found = worth([batch([[1.0, 2.0, 1000.0], [2.0, 1.0, 4.0]])] * 2, 2)
 
     np.testing.assert_allclose(found.exp(), [[1, 1 / 32, np.exp(-8)], [1 / 32, 1, 1 / 1024]], rtol=1e-4)
 
@@ -31,10 +32,10 @@ def test_absent_candidates_and_gaps_do_not_count() -> None:
     one.seen.candidates[:3, :, 0, 1] = torch.nan
     one.observed[:, :, 1] = False
 
-    np.testing.assert_allclose(worth([one]).exp(), [[1, 1 / 32], [1, 1]], rtol=1e-4)
+    np.testing.assert_allclose(worth([one], 2).exp(), [[1, 1 / 32], [1, 1]], rtol=1e-4)
 
 
 def test_nothing_to_learn_from_favours_none() -> None:
     """No batch, or no candidate."""
-    assert not worth([]).any()
-    assert worth([batch([[], []])]).shape == (2, 0)
+    assert not worth([], 2).any()
+    assert worth([batch([[], []])], 2).shape == (2, 0)
