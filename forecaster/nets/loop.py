@@ -28,9 +28,10 @@ FEWEST, PASSES, CYCLES = 400, 4, 5
 AGAIN, WORTH = 0.5, 0.01
 """Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
 
-CHECK, PATIENCE = 20, 0.6
-"""Updates between two exams (a twentieth of the cycle if that is more), and the part of a cycle without a better one
-before it is enough."""
+CHECK, LOOKS, PATIENCE = 20, 20, 0.6
+"""Updates between two exams at least, exams in a cycle at most, and the part of a cycle without a better one before it
+is enough. The first few passes over much history have one exam, at their end: nothing is learned by heart so soon, and
+while the learning rate is high what does best on the last weeks does so by chance."""
 
 AT_ONCE = 50_000
 """Leads forecast at once in an exam; more would need much memory, and be no faster."""
@@ -82,7 +83,8 @@ def fit(network: Network, course: Course, exam: Batch) -> int:
     best = examined(network, exam, updates=0)
     made = 0
     for number in range(CYCLES if exam.observed.any() else 1):
-        found = cycle(network, course, exam, best)
+        looks = LOOKS if number or course.planned == FEWEST else 1
+        found = cycle(network, course, exam, best, looks)
         gain = best.loss - found.loss
         if gain <= (WORTH * abs(best.loss) if number else 0.0):
             break
@@ -97,18 +99,19 @@ def fit(network: Network, course: Course, exam: Batch) -> int:
     return made
 
 
-def cycle(network: Network, course: Course, exam: Batch, best: Best) -> Best:
-    """Train once up and down with the learning rate; the best weights met, those given if none were better."""
-    check, patience = max(CHECK, course.planned // 20), max(100, round(PATIENCE * course.planned))
+def cycle(network: Network, course: Course, exam: Batch, best: Best, looks: int) -> Best:
+    """Train once up and down with the learning rate; the best weights seen, those given if none were better."""
+    check, patience = max(CHECK, course.planned // looks), max(100, round(PATIENCE * course.planned))
     newest = updates = 0
     for updates, (average, loss, gone, _) in enumerate(taught(network, course), start=1):
+        if updates % CHECK == 0:
+            course.progress(gone, loss)
         if updates % check == 0:
             now = examined(average, exam, updates)
             if now.loss < best.loss:
                 best, newest = now, updates
             elif updates - newest > patience:
                 break
-            course.progress(gone, loss)
     if updates % check:
         best = min(best, examined(average, exam, updates), key=lambda one: one.loss)
     return best
