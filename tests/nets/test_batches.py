@@ -10,7 +10,7 @@ import torch
 from worlds import dataset, homes, hourly_group
 
 from forecaster.nets import batches
-from forecaster.nets.batches import examination, lesson, piece, sharing, whole
+from forecaster.nets.batches import examination, few, lesson, piece, sharing, whole
 from forecaster.nets.features import Usual
 from forecaster.nets.shape import shape_of
 
@@ -50,3 +50,22 @@ def test_every_batch_has_forecasts(origins: int, horizon: int) -> None:
     assert all(batch.every == sharing(horizon, origins) for batch in taught)
     assert exam.target.shape[1] >= 1
     assert gcd(exam.every, 24) <= 3
+
+
+def test_some_leads_are_learned_from_at_a_time_and_all_in_time() -> None:
+    """Each lead goes with its own target, candidates and features."""
+    group = hourly_group(horizon=48)
+    data = dataset(homes(2, 200), group)
+    shape = shape_of(group, data.calendar.shape[-1])
+    usual, random = Usual(np.zeros(1), np.ones(1)), np.random.default_rng(0)
+    source = batches.pool([whole(data, 48, shape.lookback, 200)], shape, usual)
+
+    taught = [batch for _ in range(8) for batch in batches.batches(source, 1, random)]
+
+    assert {len(batch.leads) for batch in taught} == {few(48)} == {12}
+    assert set(torch.cat([batch.leads for batch in taught]).tolist()) == set(range(48))
+    everything = torch.cat([source.target[..., None], *source.seen[1:]], dim=-1).float()
+    for batch in taught[:3]:
+        found = torch.cat([batch.target[..., None], *batch.seen[1:]], dim=-1)[0, 0]  # (H', 1 + K + J)
+        known = everything[:, :, batch.leads].flatten(0, 1)
+        assert any(torch.equal(found.nan_to_num(9), one.nan_to_num(9)) for one in known)

@@ -258,6 +258,32 @@ def test_the_first_cycle_counts_and_those_that_gained_a_hundredth(
     assert loop.fit(network, course, exam) == 150
 
 
+@pytest.mark.parametrize(("planned", "exams"), [(40, [0, 20, 40]), (50, [0, 50])])
+def test_first_passes_over_much_history_are_examined_at_their_end(
+    homely: tuple[Group, Dataset, fit.Trained], monkeypatch: pytest.MonkeyPatch, planned: int, exams: list[int]
+) -> None:
+    """Over little history, which is soon known by heart, they are examined on the way; updates at which, and before."""
+    group, data, _ = homely
+    network = untrained(group).network
+    asked = []
+
+    def examined(network: torch.nn.Module, _: object, updates: int) -> loop.Best:
+        asked.append(updates)
+        return loop.Best(1 / (1 + updates), network.state_dict(), updates)
+
+    monkeypatch.setattr(loop, "examined", examined)
+    monkeypatch.setattr(loop, "CYCLES", 1)
+    monkeypatch.setattr(loop, "FEWEST", 40)
+    random = np.random.default_rng(0)
+    strip = batches.whole(data, group.horizon, group.lookback, HISTORY)
+    exam = batches.examination(strip, network.shape, network.usual, 400, random)
+    lessons = loop.endless(strip, network, random)
+    course = loop.Course(lessons, spent=lambda: 0.0, progress=lambda *_: None, planned=planned, rate=1e-3)
+
+    assert loop.fit(network, course, exam) == planned
+    assert asked == exams
+
+
 def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """When not all streams fit, pools of stretches are drawn; of each a third is new at the next pass; all are real."""
     group = hourly_group()

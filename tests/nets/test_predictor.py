@@ -111,7 +111,12 @@ def test_a_committee_says_the_mean_of_its_members() -> None:
         rows = [torch.cat([tensor, tensor, tensor]) for tensor in seen]
         dealt, after = network.dealt(type(seen)(*rows), torch.zeros(6, 1, 1, 5), 1, torch.arange(group.horizon))
 
+        leads = torch.tensor([1, 3])
+        some = [part if part is rows[0] else part[:, :, leads] for part in rows]
+        asked, _ = network.dealt(type(seen)(*some), torch.zeros(6, 1, 1, 5), 1, leads)
+
     assert state.shape == (2, 3, 1, 5)
+    torch.testing.assert_close(asked, dealt[:, :, leads])
     assert not torch.allclose(alone[0][0], alone[1][0])
     torch.testing.assert_close(together, torch.stack([one for one, _ in alone]).mean(0))
     torch.testing.assert_close(dealt, torch.cat([one for one, _ in alone]))
