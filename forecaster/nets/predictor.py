@@ -18,8 +18,8 @@ from forecaster.nets.weights import JUDGED, SECOND, load, misfits
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
-BLOCK = 256
-"""Streams computed at a time, which bounds memory when all streams of a large group close at once."""
+BLOCK, LEADS = 256, 50_000
+"""Streams computed at a time, and leads of them, which bounds memory when all streams of a large group close at once."""
 
 
 class NetworkPredictor:
@@ -113,8 +113,9 @@ class SecondOpinion:
 
 def blocks(inputs: Inputs) -> Iterator[tuple[slice, Inputs]]:
     """Some streams at a time, and where they are."""
-    for first in range(0, len(inputs.values), BLOCK):
-        rows = slice(first, first + BLOCK)
+    size = max(1, min(BLOCK, LEADS // inputs.future.shape[-1]))
+    for first in range(0, len(inputs.values), size):
+        rows = slice(first, first + size)
         yield (
             rows,
             replace(inputs, values=inputs.values[rows], future=inputs.future[rows], streams=inputs.streams[rows]),

@@ -11,15 +11,13 @@ import torch
 from forecaster.nets.baseline import clip
 from forecaster.nets.batches import STRETCH, whole
 from forecaster.nets.features import Strip, extract
+from forecaster.nets.loop import AT_ONCE
 from forecaster.nets.network import view
 from forecaster.nets.phases import look
 from forecaster.nets.predictor import NetworkPredictor, unscaled
 from forecaster.ports import PART_OF_SECOND, Opinion, Predictor
 from forecaster.records import Array, Dataset, Inputs
 from forecaster.settings import Group
-
-AT_ONCE = 400_000
-"""Leads forecast at once, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
