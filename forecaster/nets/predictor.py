@@ -19,7 +19,7 @@ from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 BLOCK, LEADS = 256, 50_000
-"""Streams computed at a time, and leads of them, which bounds memory when all streams of a large group close at once."""
+"""Streams computed at a time, and leads of them, which bounds memory when all of a large group close at once."""
 
 
 class NetworkPredictor:
