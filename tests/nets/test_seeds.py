@@ -120,6 +120,7 @@ def test_cells_agree_with_textbook(cell: str) -> None:
     np.testing.assert_allclose(state[0, 0, 0].detach().numpy(), carried, atol=1e-6)
 
 
+@pytest.mark.timeout(300)  # a minute of training, more on a busy machine
 def test_ten_twenty_thirty_forty() -> None:
     """Trained on 10 … 90, asked with 70, 80, 90, it says 100; and along the way, after each step, the next."""
     group = Group(
@@ -177,6 +178,7 @@ def monthly_group(covariates: int) -> Group:
     )
 
 
+@pytest.mark.timeout(300)  # a minute of training, more on a busy machine
 def test_household_over_years_when_someone_moves_out() -> None:
     """Told of people, appliances and efficiency, stacked layers foresee the year after the fall; else they cannot."""
     months, streams = 120, 24
@@ -195,7 +197,7 @@ def test_household_over_years_when_someone_moves_out() -> None:
         shown = values[:, : 1 + covariates]
         past = Dataset(streams=names, values=shown[..., :107], calendar=calendar[:119], shift=shift[:119], roles=roles)
         after = Dataset(streams=names, values=shown, calendar=calendar, shift=shift, roles=roles)
-        network = serving(trained(past, group, updates=1200), group)
+        network = serving(trained(past, group, updates=600), group)
         return mae_after(network, after, group), mae_after(SeasonalNaive(group), after, group)
 
     def mae_after(predictor: Predictor, data: Dataset, group: Group) -> float:
