@@ -111,6 +111,7 @@ def test_two_services_with_one_name_do_not_end_each_other(
     one.stop()
 
 
+@pytest.mark.timeout(240)  # thousands of forecasts on a slow machine
 def test_a_stop_under_load_is_quick_and_loses_nothing(service: Callable[..., Service], mosquitto: Mosquitto) -> None:
     """What is not taken any more waits at the broker for the next start."""
     guest = service(CONFIG.format(url=mosquitto.url, version="auto")).start()
@@ -125,7 +126,8 @@ def test_a_stop_under_load_is_quick_and_loses_nothing(service: Callable[..., Ser
     eventually(lambda: guest.metric("ingest_queue_samples") == 0, what="an empty queue")
     with Listener(mosquitto.port) as listener:
         publish(mosquitto.port, [(f"home/{home}/power", power(60)[1]) for home in range(200)])
-        eventually(lambda: sum(key[1] == origin(60) for key in listener.forecasts()) == 200, what="all forecasts")
+        last = origin(60)
+        eventually(lambda: sum(key[1] == last for key in listener.forecasts()) == 200, 100, "all forecasts")
     guest.stop()
     steps = guest.stored("home")
     assert len(steps) == 60 * 200
