@@ -43,14 +43,16 @@ class Elman(Function):
         Returns
         -------
         hidden, state
-            (P, T, B, N), and the state after the last step.
+            (T, P, B, N), and the state after the last step.
         """
         told, state, weight, bias = map(array, given)
-        hidden = told + bias[:, None]
+        hidden = room(told, state.shape[-1])
         now = state
-        for step in range(hidden.shape[1]):
-            hidden[:, step] += now @ weight
-            now = np.tanh(hidden[:, step], out=hidden[:, step])
+        for step in range(len(hidden)):
+            now = np.matmul(now, weight, out=hidden[step])
+            now += told[:, step]
+            now += bias
+            np.tanh(now, out=now)
         ctx.seen = state, weight, hidden
         return torch.from_numpy(hidden), torch.from_numpy(now.copy())
 
@@ -60,10 +62,11 @@ class Elman(Function):
         state, weight, hidden = ctx.seen
         above, now = map(array, grads)
         back, gates = turned(weight), 1 - hidden**2
-        for step in reversed(range(hidden.shape[1])):
-            gates[:, step] *= above[:, step] + now
-            now = gates[:, step] @ back
-        return tensors(gates, now, *of_weights(state, hidden, gates))
+        for step in reversed(range(len(hidden))):
+            gates[step] *= above[step] + now
+            now = gates[step] @ back
+        told = by_member(gates)
+        return tensors(told, now, *of_weights(state, hidden, told))
 
 
 class Gru(Function):
@@ -74,49 +77,52 @@ class Gru(Function):
         """As :meth:`Elman.forward`."""
         told, state, weight, bias = map(array, given)
         size = state.shape[-1]
-        hidden, fresh, inner = (np.empty((*told.shape[:-1], size), told.dtype) for _ in range(3))
-        doors = told[..., : 2 * size].copy()
+        to_doors, to_inner = (np.ascontiguousarray(part) for part in np.split(weight, [2 * size], axis=-1))
+        told_doors, told_new = np.split(told, [2 * size], axis=-1)
+        told_doors, bias = told_doors + bias[:, None, :, : 2 * size], bias[..., 2 * size :]
+        doors, inner, fresh, hidden = room(told, 2 * size), room(told, size), room(told, size), room(told, size)
         now = state
-        for step in range(told.shape[1]):
-            old = now @ weight
-            old += bias
-            door, new = doors[:, step], fresh[:, step]
-            door += old[..., : 2 * size]
+        for step in range(len(hidden)):
+            door = np.matmul(now, to_doors, out=doors[step])
+            door += told_doors[:, step]
             sigmoid(door)
-            inner[:, step] = old[..., 2 * size :]
-            np.multiply(door[..., :size], old[..., 2 * size :], out=new)
-            new += told[:, step, :, 2 * size :]
+            old = np.matmul(now, to_inner, out=inner[step])
+            old += bias
+            new = np.multiply(door[..., :size], old, out=fresh[step])
+            new += told_new[:, step]
             np.tanh(new, out=new)
-            now = np.subtract(now, new, out=hidden[:, step])
+            now = np.subtract(now, new, out=hidden[step])
             now *= door[..., size:]
             now += new
-        ctx.seen = state, weight, hidden, doors, fresh, inner
+        ctx.seen = state, weight, hidden, doors, inner, fresh
         return torch.from_numpy(hidden), torch.from_numpy(now.copy())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
         """As :meth:`Elman.backward`."""
-        state, weight, hidden, doors, fresh, inner = ctx.seen
+        state, weight, hidden, doors, inner, fresh = ctx.seen
         above, now = map(array, grads)
         size = state.shape[-1]
         reset, keep = doors[..., :size], doors[..., size:]
         # How much of what reaches the hidden state each gate passes on, for all steps in one go.
-        passes = np.empty((*hidden.shape[:-1], 3, size), hidden.dtype)
+        passes = np.empty((*hidden.shape[:-1], 3 * size), hidden.dtype)
+        into_reset, into_keep, into_inner = np.split(passes, 3, axis=-1)
         new = (1 - keep) * (1 - fresh**2)
-        np.multiply(new, reset, out=passes[..., 2, :])
-        np.multiply(passes[..., 2, :] * inner, 1 - reset, out=passes[..., 0, :])
-        np.multiply(earlier(state, hidden) - fresh, keep * (1 - keep), out=passes[..., 1, :])
+        np.multiply(new, reset, out=into_inner)
+        np.multiply(into_inner * inner, 1 - reset, out=into_reset)
+        np.multiply(earlier(state, hidden) - fresh, keep * (1 - keep), out=into_keep)
+        gates = passes.reshape(*hidden.shape[:-1], 3, size)
         back = turned(weight)
-        for step in reversed(range(hidden.shape[1])):
-            now = now + above[:, step]
-            new[:, step] *= now
-            gates = passes[:, step]
-            gates *= now[:, :, None]
-            now *= keep[:, step]
-            now += gates.reshape(*now.shape[:-1], -1) @ back
-        gates = passes.reshape(*hidden.shape[:-1], -1)
-        told = np.concatenate([gates[..., : 2 * size], new], axis=-1)
-        return tensors(told, now, *of_weights(state, hidden, gates))
+        for step in reversed(range(len(hidden))):
+            now = now + above[step]
+            new[step] *= now
+            gates[step] *= now[:, :, None]
+            now *= keep[step]
+            now += passes[step] @ back
+        passes = by_member(passes)
+        told = passes.copy()
+        told[..., 2 * size :] = new.swapaxes(0, 1)
+        return tensors(told, now, *of_weights(state, hidden, passes))
 
 
 class Lstm(Function):
@@ -128,18 +134,18 @@ class Lstm(Function):
         told, state, weight, bias = map(array, given)
         size = state.shape[-1] // 2
         now, cell = state[..., :size], state[..., size:]
-        gates = told + bias[:, None]
-        hidden, cells = (np.empty((*told.shape[:-1], size), told.dtype) for _ in range(2))
-        for step in range(told.shape[1]):
-            gate = gates[:, step]
-            gate += now @ weight
-            sigmoid(gate[..., : 2 * size])
-            np.tanh(gate[..., 2 * size : 3 * size], out=gate[..., 2 * size : 3 * size])
-            sigmoid(gate[..., 3 * size :])
+        gates, hidden, cells = room(told, 4 * size), room(told, size), room(told, size)
+        for step in range(len(hidden)):
+            gate = np.matmul(now, weight, out=gates[step])
+            gate += told[:, step]
+            gate += bias
             enter, stay, new, leave = parts(gate)
-            cell = np.multiply(stay, cell, out=cells[:, step])
+            sigmoid(gate[..., : 2 * size])
+            np.tanh(new, out=new)
+            sigmoid(leave)
+            cell = np.multiply(stay, cell, out=cells[step])
             cell += enter * new
-            now = np.multiply(leave, np.tanh(cell), out=hidden[:, step])
+            now = np.multiply(leave, np.tanh(cell), out=hidden[step])
         ctx.seen = state, weight, hidden, cells, gates
         return torch.from_numpy(hidden), torch.from_numpy(np.concatenate([now, cell], axis=-1))
 
@@ -161,15 +167,15 @@ class Lstm(Function):
                 out * leave * (1 - leave),
             ],
             axis=-2,
-        )  # (P, T, B, G, N)
-        for step in reversed(range(hidden.shape[1])):
-            now = now + above[:, step]
-            cell = cell + now * into[:, step]
-            passes[:, step, :, :3] *= cell[:, :, None]
-            passes[:, step, :, 3] *= now
-            now = passes[:, step].reshape(*now.shape[:-1], -1) @ back
-            cell *= stay[:, step]
-        told = passes.reshape(gates.shape)
+        )  # (T, P, B, G, N)
+        for step in reversed(range(len(hidden))):
+            now = now + above[step]
+            cell = cell + now * into[step]
+            passes[step, :, :, :3] *= cell[:, :, None]
+            passes[step, :, :, 3] *= now
+            now = passes[step].reshape(*now.shape[:-1], -1) @ back
+            cell *= stay[step]
+        told = by_member(passes.reshape(gates.shape))
         return tensors(told, np.concatenate([now, cell], axis=-1), *of_weights(state[..., :size], hidden, told))
 
 
@@ -190,12 +196,19 @@ def tensors(*arrays: Array) -> tuple[Tensor, ...]:
 
 
 def sigmoid(values: Array) -> None:
-    """In place; where ``exp`` overflows the result is 0 all the same."""
-    np.negative(values, out=values)
-    with np.errstate(over="ignore"):
-        np.exp(values, out=values)
-    values += 1
-    np.reciprocal(values, out=values)
+    """In place."""
+    torch.from_numpy(values).sigmoid_()
+
+
+def room(told: Array, width: int) -> Array:
+    """Uninitialised (T, P, B, width) for ``told`` (P, T, B, ...): what belongs to a step lies together."""
+    members, length, batch, _ = told.shape
+    return np.empty((length, members, batch, width), told.dtype)
+
+
+def by_member(gates: Array) -> Array:
+    """(T, P, B, G N) to (P, T, B, G N)."""
+    return np.ascontiguousarray(gates.swapaxes(0, 1))
 
 
 def parts(gates: Array) -> list[Array]:
@@ -209,13 +222,12 @@ def turned(weight: Array) -> Array:
 
 
 def earlier(state: Array, values: Array) -> Array:
-    """Values (P, T, B, N) a step before, the state (P, B, N) first."""
-    return np.concatenate([state[:, None], values[:, :-1]], axis=1)
+    """Values (T, P, B, N) a step before, the state (P, B, N) first."""
+    return np.concatenate([state[None], values[:-1]])
 
 
 def of_weights(state: Array, hidden: Array, gates: Array) -> tuple[Array, Array]:
     """Gradients of weight and bias from hidden to gates, given those of the gates (P, T, B, G N)."""
-    members, steps, batch, width = gates.shape
-    flat = gates.reshape(members, steps * batch, width)
-    before = earlier(state, hidden).reshape(members, steps * batch, -1)
+    flat = gates.reshape(len(gates), -1, gates.shape[-1])
+    before = by_member(earlier(state, hidden)).reshape(*flat.shape[:-1], -1)
     return before.swapaxes(-1, -2) @ flat, flat.sum(1, keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from math import ceil, cos, pi
 from typing import NamedTuple, cast
 
@@ -14,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from forecaster.nets.batches import CHUNK, ROWS, Batch, batches, pools
 from forecaster.nets.features import Strip
 from forecaster.nets.loss import pinball_loss
+from forecaster.nets.muon import Muon
 from forecaster.nets.network import Network, View
 
 RATE = 3e-3
@@ -25,8 +27,9 @@ AVERAGING = 0.99
 FEWEST, PASSES, CYCLES = 400, 4, 5
 """Updates of the first cycle at least, passes over the history in it, and cycles at most, each twice as long."""
 
-AGAIN, WORTH = 0.5, 0.01
-"""Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count."""
+AGAIN, WORTH = 0.5, 0.02
+"""Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count: of many
+exams the best is a little better by chance."""
 
 CHECK, LOOKS, PATIENCE = 20, 20, 0.6
 """Updates between two exams at least, exams in a cycle at most, and the part of a cycle without a better one before it
@@ -152,7 +155,7 @@ class Update(NamedTuple):
 def taught(network: Network, course: Course) -> Iterator[Update]:
     """Update after update; the learning rate follows the updates or the time, whichever is further."""
     levels = torch.tensor(network.shape.levels)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
+    optimizers = optimizers_of(network)
     average = AveragedModel(network, avg_fn=averaged)
     fresh = network.initial_state(ROWS * network.shape.members)[:, :1]  # of one member each
     state = fresh
@@ -163,17 +166,29 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
         done = max(updates / course.planned, (gone - begun) / max(1 - begun, 1e-9))
         if done >= 1 or gone >= 1:
             break
-        optimizer.param_groups[0]["lr"] = course.rate * one_cycle(done)
+        for group in chain.from_iterable(optimizer.param_groups for optimizer in optimizers):
+            group["lr"] = course.rate * one_cycle(done)
         state = fresh if batch.fresh else state.detach()
         quantiles, state = network.train().dealt(batch.seen, state, batch.every, batch.leads)
         error = pinball_loss(quantiles, batch.target, batch.observed, levels)
-        optimizer.zero_grad()
+        network.zero_grad()
         torch.autograd.backward(error)
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         average.update_parameters(network)
         loss = error.item() if updates == 0 else 0.95 * loss + 0.05 * error.item()
         yield Update(cast(Network, average.module), loss, gone, done)
+
+
+def optimizers_of(network: Network) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices, AdamW for all else."""
+    matrices = network.matrices()
+    others = [weight for weight in network.parameters() if weight not in matrices]
+    return (
+        Muon(matrices, lr=RATE, weight_decay=WEIGHT_DECAY),
+        torch.optim.AdamW(others, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True),
+    )
 
 
 class Best(NamedTuple):

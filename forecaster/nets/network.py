@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from forecaster.nets.cells import GATES
 from forecaster.nets.features import Features, Strip, Usual, extract
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
@@ -100,6 +101,12 @@ class Network(nn.Module):
     def usual(self) -> Usual:
         """Centre and spread of the channels, float64 (C,)."""
         return Usual(self.centre.numpy(), self.spread.numpy())
+
+    def matrices(self) -> dict[nn.Parameter, int]:
+        """Weights from one vector to others, and to how many others side by side."""
+        gates = GATES[self.shape.cell]
+        recurrent = {weight: gates for name, weight in self.recurrent.named_parameters() if "bias" not in name}
+        return {**recurrent, self.memory.weight: RANK, self.lead.weight: 1, self.head.weight: 1}
 
     def begin(self, worth: Tensor) -> None:
         """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""

@@ -86,6 +86,7 @@ class Recurrent(nn.Module):
                 seen = F.dropout(seen, self.dropout, self.training)
             flat = seen.flatten(1, 2).expand(self.members, -1, -1)
             told = torch.baddbmm(bias, flat, inward).view(self.members, *seen.shape[1:3], inward.shape[-1])
-            seen, last = self.unroll(told, state[:, :, layer], again, bias_again)
+            hidden, last = self.unroll(told, state[:, :, layer], again, bias_again)
+            seen = hidden.transpose(0, 1)
             after.append(last)
         return seen.transpose(1, 2), torch.stack(after, dim=2)
