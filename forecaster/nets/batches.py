@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,9 @@ time is never of a few weeks only."""
 
 TOGETHER, PIECE = 16, 100_000
 """Streams, and leads of each, whose features are computed in one go, at most: few enough to stay in the cache."""
+
+YOUNG = 1 / 8
+"""Part of the streams that are shown as if they had only just begun, so that those that do are forecast well."""
 
 ROWS, CHUNK, CHUNKS = 32, 24, 4
 """Rows of a batch for each member, origins of a chunk, and chunks of a row."""
@@ -183,13 +188,15 @@ def piece(strip: Strip, shape: Shape, usual: Usual, every: int) -> tuple[Tensor,
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
-    """Pools for ever: all there is, made once, if it fits in memory; else ever new draws of stretches."""
+    """Pools for ever: all there is and some streams as if begun late, made once, if it fits; else new draws of stretches."""
     if not len(strip.values):
         return
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
     shown, *rest = (tensor.nbytes for tensor in halved(lesson(one_origin(strip, shape), shape, usual)))
-    if (shown + sum(rest)) * origins * len(strip.values) <= POOL_BYTES:
-        everything = pool(apart(strip), shape, usual)
+    if (shown + sum(rest)) * origins * len(strip.values) * (1 + YOUNG) <= POOL_BYTES:
+        some = random.permutation(len(strip.values))[: ceil(YOUNG * len(strip.values))]
+        young = late(strip._replace(values=strip.values[some]), random)
+        everything = pool(chain(apart(strip), apart(young)), shape, usual)
         while True:
             yield everything
     every = sharing(shape.horizon, min(origins, STRETCH))
@@ -228,7 +235,15 @@ def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.ra
         there = np.flatnonzero((earliest <= start) & (start <= latest))
         together = random.permutation(there)[:TOGETHER]
         steps = slice(start, start + shape.lookback - 1 + length + shape.horizon)
-        yield Strip(strip.values[together, :, steps], strip.calendar[steps], strip.shift[steps])
+        drawn = Strip(strip.values[together, :, steps], strip.calendar[steps], strip.shift[steps])
+        yield late(drawn, random) if random.random() < YOUNG else drawn
+
+
+def late(strip: Strip, random: np.random.Generator) -> Strip:
+    """The same, with nothing known of each stream before some step."""
+    streams, _, length = strip.values.shape
+    begin = random.integers(length, size=(streams, 1, 1))
+    return strip._replace(values=np.where(np.arange(length) < begin, np.nan, strip.values))
 
 
 def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np.random.Generator) -> Batch:

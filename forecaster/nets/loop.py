@@ -163,8 +163,8 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
     for updates, batch in enumerate(course.lessons):
         gone = course.spent()
         begun = begun if updates else gone  # making the first batch may take long
-        done = max(updates / course.planned, (gone - begun) / max(1 - begun, 1e-9))
-        if done >= 1 or gone >= 1:
+        done = way(updates / course.planned, gone, begun)
+        if done >= 1:
             break
         for group in chain.from_iterable(optimizer.param_groups for optimizer in optimizers):
             group["lr"] = course.rate * one_cycle(done)
@@ -222,6 +222,17 @@ def plan(strip: Strip) -> int:
     """Updates of the first cycle for this much history."""
     origins = np.isfinite(strip.values[:, 0]).sum()
     return max(FEWEST, ceil(PASSES * origins / (ROWS * CHUNK)))
+
+
+def way(updates: float, gone: float, begun: float) -> float:
+    """What part of a cycle is done, by the updates or the time, whichever is further; 1 when the time is gone.
+
+    Examples
+    --------
+    >>> [way(0.5, gone=0.4, begun=0.2), way(0.1, gone=0.4, begun=0.2), way(0.0, gone=1.0, begun=1.0)]
+    [0.5, 0.25, 1.0]
+    """
+    return max(updates, (gone - begun) / (1 - begun)) if gone < 1 else 1.0
 
 
 def one_cycle(done: float) -> float:

@@ -18,7 +18,7 @@ from forecaster.nets.batches import thinned, whole
 from forecaster.nets.dilated import LONGEST, SHORTEST, Dilated, Past
 from forecaster.nets.features import Strip, extract
 from forecaster.nets.history import of_streams
-from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle
+from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle, way
 from forecaster.nets.network import Network, view
 from forecaster.nets.phases import look
 from forecaster.nets.predictor import unscaled
@@ -50,7 +50,8 @@ def learn(
 ) -> Dilated | None:
     """Train a second network on what was observed before step ``end``, of streams observed for long enough.
 
-    Absolute errors in usual spreads, truncated back-propagation over rows that step from season to season.
+    Absolute errors in usual spreads, truncated back-propagation over rows that step from season to season. The learning
+    rate follows the updates or the time, whichever is further.
 
     Parameters
     ----------
@@ -62,8 +63,8 @@ def learn(
     Returns
     -------
     Dilated or None
-        None when it is not made for such a group, when there is no such stream, or the time was gone before it was
-        done.
+        None when it is not made for such a group, when there is no such stream, or the time was gone before half of the
+        updates.
     """
     known = eligible(dataset, shape, end)
     if not len(known):
@@ -80,10 +81,12 @@ def learn(
         length = (BURN + LEARNED - 1) * shape.season
         latest = target.shape[-1] - 1 - shape.horizon - length
         earliest = np.clip(observed.argmax(-1), shape.season, latest)
+        begun, update = spent(), 0
         for update in range(UPDATES):
-            if spent() >= 1:
-                return None
-            optimizer.param_groups[0]["lr"] = RATE * one_cycle(update / UPDATES)
+            done = way(update / UPDATES, spent(), begun)
+            if done >= 1:
+                break
+            optimizer.param_groups[0]["lr"] = RATE * one_cycle(done)
             drawn = random.integers(len(target), size=ROWS)
             first = random.integers(earliest[drawn], latest + 1)
             origins = first[:, None] + shape.season * np.arange(BURN + LEARNED)
@@ -95,7 +98,9 @@ def learn(
             optimizer.step()
             average.update_parameters(network)
             if update % CHECK == 0:
-                progress(update / UPDATES, loss.item())
+                progress(done, loss.item())
+    if update < UPDATES / 2:
+        return None
     network.load_state_dict(average.module.state_dict())
     return network.eval()
 

@@ -69,3 +69,21 @@ def test_some_leads_are_learned_from_at_a_time_and_all_in_time() -> None:
         found = torch.cat([batch.target[..., None], *batch.seen[1:]], dim=-1)[0, 0]  # (H', 1 + K + J)
         known = everything[:, :, batch.leads].flatten(0, 1)
         assert any(torch.equal(found.nan_to_num(9), one.nan_to_num(9)) for one in known)
+
+
+def test_some_are_shown_as_if_they_had_only_just_begun() -> None:
+    """An eighth once more, with nothing known before some step; what is known after it is as it was."""
+    group = hourly_group()
+    data = dataset(homes(16, 121), group)
+    shape = shape_of(group, data.calendar.shape[-1])
+    strip = whole(data, shape.horizon, shape.lookback, 121)
+    random = np.random.default_rng(0)
+
+    young = batches.late(strip, random).values[:, 0]
+    everything = next(batches.pools(strip, shape, Usual(np.zeros(1), np.ones(1)), random))
+
+    known = np.isfinite(young)
+    np.testing.assert_array_equal(young[known], strip.values[:, 0][known])
+    assert (np.diff(known[:, : -shape.horizon].astype(int), axis=-1) >= 0).all()
+    assert len({*known.sum(-1)}) > 8
+    assert len(everything.target) == 16 + 2

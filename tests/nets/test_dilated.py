@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -33,9 +34,10 @@ def a_second(group: Group, names: tuple[str, ...] = NAMES, seed: int = 0) -> Dil
     return made.eval()
 
 
-def learned(values: Array, group: Group, end: int, spent: float = 0.0) -> Dilated | None:
-    data = dataset(values, group)
-    return opinion.learn(data, shape_of(group, 2), end, 0, lambda: spent, lambda done, loss: None)
+def learned(values: Array, group: Group, end: int, updates: int = 10**6) -> Dilated | None:
+    """With time for so many updates."""
+    data, asked = dataset(values, group), count()
+    return opinion.learn(data, shape_of(group, 2), end, 0, lambda: next(asked) / updates, lambda done, loss: None)
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
@@ -104,7 +106,8 @@ def test_only_long_histories_with_a_course_of_the_day_have_one(monkeypatch: pyte
     assert learned(values, group, 24 * 60) is None
     assert learned(values, hourly_group(seasons=(7,)), LONG) is None
     assert learned(np.stack([values, values], 1), hourly_group(roles=("target", "past")), LONG) is None
-    assert learned(values, group, LONG, spent=1.0) is None
+    assert learned(values, group, LONG, updates=300) is None
+    assert learned(values, group, LONG, updates=500) is not None  # fewer than planned, to the end all the same
 
 
 def test_it_learns_the_same_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,6 +286,7 @@ def test_first_passes_over_much_history_are_examined_at_their_end(
 
 def test_memory_is_bounded_by_drawing_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """When not all streams fit, pools of stretches are drawn; of each a third is new at the next pass; all are real."""
+    monkeypatch.setattr(batches, "YOUNG", 0)
     group = hourly_group()
     shape = shape_of(group, 2)
     strip = batches.whole(dataset(homes(20, 400), group), group.horizon, group.lookback, 400)

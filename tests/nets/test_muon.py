@@ -40,4 +40,4 @@ def test_parts_step_by_themselves() -> None:
     Muon({weight: 2}, lr=0.1, weight_decay=0.0).step()
 
     left, right = weight.detach().split(4, dim=-1)
-    torch.testing.assert_close(left.norm(), right.norm(), rtol=0.2, atol=0.0)
+    torch.testing.assert_close(left.norm(), right.norm(), rtol=0.3, atol=0.0)
