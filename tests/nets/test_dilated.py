@@ -96,7 +96,7 @@ def test_it_travels_with_the_weights() -> None:
 
 def test_only_long_histories_with_a_course_of_the_day_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of streams that were observed for long and are not constant; and only when there is time for it."""
-    monkeypatch.setattr(opinion, "UPDATES", 2)
+    monkeypatch.setattr(opinion, "UPDATES", 8)
     group, values = a_group(), homes(3, LONG)
     values[1, 24 * 50 :] = np.nan
     values[2] = 1.0
@@ -106,8 +106,8 @@ def test_only_long_histories_with_a_course_of_the_day_have_one(monkeypatch: pyte
     assert learned(values, group, 24 * 60) is None
     assert learned(values, hourly_group(seasons=(7,)), LONG) is None
     assert learned(np.stack([values, values], 1), hourly_group(roles=("target", "past")), LONG) is None
-    assert learned(values, group, LONG, updates=300) is None
-    assert learned(values, group, LONG, updates=500) is not None  # fewer than planned, to the end all the same
+    assert learned(values, group, LONG, updates=3) is None
+    assert learned(values, group, LONG, updates=6) is not None  # fewer than planned, to the end all the same
 
 
 def test_it_learns_the_same_twice(monkeypatch: pytest.MonkeyPatch) -> None:
