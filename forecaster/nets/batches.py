@@ -188,7 +188,7 @@ def piece(strip: Strip, shape: Shape, usual: Usual, every: int) -> tuple[Tensor,
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
-    """Pools for ever: all there is, and some streams as if begun late, made once, if it fits; else draws of stretches."""
+    """Pools for ever: all there is, and some streams as if begun late, made once, if that fits; else stretches."""
     if not len(strip.values):
         return
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
