@@ -21,8 +21,8 @@ from torch import Tensor, nn
 MOMENTUM = 0.95
 """Memory of the gradient."""
 
-STEP = 0.4
-"""Root mean square of a step, as a part of the learning rate; of Adam's it is about half of this."""
+STEP = 0.2
+"""Root mean square of a step, as a part of the learning rate; that of Adam's is about this."""
 
 ROUNDS, ODD = 3, (3.4445, -4.7750, 2.0315)
 """How often, and by which odd polynomial, singular values are drawn towards 1."""
