@@ -15,7 +15,7 @@ from forecaster.nets.dilated import Dilated
 from forecaster.nets.features import Usual
 from forecaster.nets.history import enough, of_streams, split
 from forecaster.nets.history import needed as needed  # for those who have fit at hand
-from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan
+from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan, stride
 from forecaster.nets.network import Network
 from forecaster.nets.opinion import helps, learn
 from forecaster.nets.predictor import NetworkPredictor
@@ -139,12 +139,14 @@ def train(
             """All that was observed before step ``end``, to be learned until a part of the time is gone."""
             spoken = np.flatnonzero(np.isfinite(dataset.values[:, 0, :end]).sum(-1) > 1)
             lessons = whole(of_streams(dataset, spoken), shape.horizon, shape.lookback, end)
+            planned = plan(lessons)
             return Course(
                 lessons=endless(lessons, network, random),
                 spent=spent(part),
                 progress=told(note, begin, part),
-                planned=plan(lessons),
+                planned=planned,
                 rate=RATE * (0.3 if warm else 1.0),
+                stride=stride(planned),
             )
 
         def second_network(end: int, begin: float) -> Dilated | None:

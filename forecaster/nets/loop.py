@@ -31,6 +31,10 @@ AGAIN, WORTH = 0.5, 0.02
 """Learning rate of the cycles after the first, as a part of its, and what each must gain of the loss to count: of many
 exams the best is a little better by chance."""
 
+LONG, SHORT = 0.4, 0.2
+"""Steps of the matrices, as a part of the learning rate: where history is so little that the first cycle is as short as
+it may be, and elsewhere. Many unlike streams are learned worse by long steps, few hardly at all by short ones."""
+
 CHECK, LOOKS, PATIENCE = 20, 20, 0.6
 """Updates between two exams at least, exams in a cycle at most, and the part of a cycle without a better one before it
 is enough. The first few passes over much history have one exam, at their end: nothing is learned by heart so soon, and
@@ -51,8 +55,8 @@ class Course(NamedTuple):
         Part of the time that is gone.
     progress
         Told the part of the course that is done, and the loss.
-    planned, rate
-        Updates (of the first cycle), and the highest learning rate.
+    planned, rate, stride
+        Updates (of the first cycle), the highest learning rate, and how far matrices step.
     """
 
     lessons: Iterator[Batch]
@@ -60,6 +64,7 @@ class Course(NamedTuple):
     progress: Callable[[float, float], None]
     planned: int
     rate: float
+    stride: float
 
 
 def fit(network: Network, course: Course, exam: Batch) -> int:
@@ -155,7 +160,7 @@ class Update(NamedTuple):
 def taught(network: Network, course: Course) -> Iterator[Update]:
     """Update after update; the learning rate follows the updates or the time, whichever is further."""
     levels = torch.tensor(network.shape.levels)
-    optimizers = optimizers_of(network)
+    optimizers = optimizers_of(network, course.stride)
     average = AveragedModel(network, avg_fn=averaged)
     fresh = network.initial_state(ROWS * network.shape.members)[:, :1]  # of one member each
     state = fresh
@@ -181,12 +186,12 @@ def taught(network: Network, course: Course) -> Iterator[Update]:
         yield Update(cast(Network, average.module), loss, gone, done)
 
 
-def optimizers_of(network: Network) -> tuple[torch.optim.Optimizer, ...]:
+def optimizers_of(network: Network, stride: float) -> tuple[torch.optim.Optimizer, ...]:
     """Muon for the matrices, AdamW for all else."""
     matrices = network.matrices()
     others = [weight for weight in network.parameters() if weight not in matrices]
     return (
-        Muon(matrices, lr=RATE, weight_decay=WEIGHT_DECAY),
+        Muon(matrices, lr=RATE, weight_decay=WEIGHT_DECAY, stride=stride),
         torch.optim.AdamW(others, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True),
     )
 
@@ -233,6 +238,11 @@ def way(updates: float, gone: float, begun: float) -> float:
     [0.5, 0.25, 1.0]
     """
     return max(updates, (gone - begun) / (1 - begun)) if gone < 1 else 1.0
+
+
+def stride(planned: int) -> float:
+    """How far matrices step where the first cycle has so many updates."""
+    return LONG if planned == FEWEST else SHORT
 
 
 def one_cycle(done: float) -> float:

@@ -21,9 +21,6 @@ from torch import Tensor, nn
 MOMENTUM = 0.95
 """Memory of the gradient."""
 
-STEP = 0.2
-"""Root mean square of a step, as a part of the learning rate; that of Adam's is about this."""
-
 ROUNDS, ODD = 3, (3.4445, -4.7750, 2.0315)
 """How often, and by which odd polynomial, singular values are drawn towards 1."""
 
@@ -40,11 +37,13 @@ class Muon(torch.optim.Optimizer):
         no measure for another.
     lr, weight_decay
         As in AdamW.
+    stride
+        Root mean square of a step, as a part of the learning rate; that of Adam's is about 0.2.
     """
 
-    def __init__(self, matrices: Mapping[nn.Parameter, int], *, lr: float, weight_decay: float) -> None:
+    def __init__(self, matrices: Mapping[nn.Parameter, int], *, lr: float, weight_decay: float, stride: float) -> None:
         groups = [{"params": [matrix], "parts": parts} for matrix, parts in matrices.items()]
-        super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
+        super().__init__(groups, {"lr": lr, "weight_decay": weight_decay, "stride": stride})
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
@@ -56,7 +55,7 @@ class Muon(torch.optim.Optimizer):
             gradient = matrix.grad.lerp(lately, MOMENTUM).unflatten(-1, (parts, -1)).transpose(1, 2)  # (P, G, I, O)
             direction = orthonormal(gradient).transpose(1, 2).flatten(2)
             matrix.mul_(1 - rate * group["weight_decay"])
-            matrix.sub_(direction, alpha=rate * STEP * max(gradient.shape[-2:]) ** 0.5)
+            matrix.sub_(direction, alpha=rate * group["stride"] * max(gradient.shape[-2:]) ** 0.5)
 
 
 def orthonormal(matrices: Tensor) -> Tensor:

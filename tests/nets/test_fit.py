@@ -106,6 +106,7 @@ def test_nothing_is_learned_from_the_tail() -> None:
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.timeout(300)  # three trainings, longer on a busy machine
 def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.Trained]) -> None:
     """From the tail too, which the weights that were judged have not seen; what does not pass serves as judged."""
     group, data, passed = homely
@@ -253,7 +254,7 @@ def test_the_first_cycle_counts_and_those_that_gained_a_hundredth(
     monkeypatch.setattr(loop, "cycle", lambda *_: next(found))
     strip = batches.whole(data, group.horizon, group.lookback, HISTORY)
     exam = batches.examination(strip, network.shape, network.usual, 400, np.random.default_rng(0))
-    course = loop.Course(iter(()), spent=lambda: 0.0, progress=lambda *_: None, planned=100, rate=1e-3)
+    course = loop.Course(iter(()), spent=lambda: 0.0, progress=lambda *_: None, planned=100, rate=1e-3, stride=0.2)
 
     assert loop.fit(network, course, exam) == 150
 
@@ -278,7 +279,7 @@ def test_first_passes_over_much_history_are_examined_at_their_end(
     strip = batches.whole(data, group.horizon, group.lookback, HISTORY)
     exam = batches.examination(strip, network.shape, network.usual, 400, random)
     lessons = loop.endless(strip, network, random)
-    course = loop.Course(lessons, spent=lambda: 0.0, progress=lambda *_: None, planned=planned, rate=1e-3)
+    course = loop.Course(lessons, spent=lambda: 0.0, progress=lambda *_: None, planned=planned, rate=1e-3, stride=0.2)
 
     assert loop.fit(network, course, exam) == planned
     assert asked == exams

@@ -26,7 +26,7 @@ def test_nothing_to_learn_is_no_step() -> None:
     weight = nn.Parameter(torch.ones(1, 3, 4))
     weight.grad = torch.zeros_like(weight)
 
-    Muon({weight: 1}, lr=0.1, weight_decay=0.0).step()
+    Muon({weight: 1}, lr=0.1, weight_decay=0.0, stride=0.2).step()
 
     assert weight.equal(torch.ones(1, 3, 4))
 
@@ -37,7 +37,7 @@ def test_parts_step_by_themselves() -> None:
     weight = nn.Parameter(torch.zeros(1, 5, 8))
     weight.grad = torch.randn(1, 5, 8) * torch.tensor([1e3, 1.0]).repeat_interleave(4)
 
-    Muon({weight: 2}, lr=0.1, weight_decay=0.0).step()
+    Muon({weight: 2}, lr=0.1, weight_decay=0.0, stride=0.2).step()
 
     left, right = weight.detach().split(4, dim=-1)
     torch.testing.assert_close(left.norm(), right.norm(), rtol=0.3, atol=0.0)
