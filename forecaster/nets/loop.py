@@ -33,7 +33,7 @@ exams the best is a little better by chance."""
 
 LONG, SHORT = 0.4, 0.2
 """Steps of the matrices, as a part of the learning rate: where history is so little that the first cycle is as short as
-it may be, and elsewhere. Many unlike streams are learned worse by long steps, few hardly at all by short ones."""
+it may be, and elsewhere. Many unlike streams are learned worse by long steps, few too slowly by short ones."""
 
 CHECK, LOOKS, PATIENCE = 20, 20, 0.6
 """Updates between two exams at least, exams in a cycle at most, and the part of a cycle without a better one before it
