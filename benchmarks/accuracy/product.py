@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,20 +20,17 @@ from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
 from forecaster.nets.baseline import naives
 from forecaster.nets.fit import Trained, train
+from forecaster.nets.history import split
 from forecaster.nets.predictor import NetworkPredictor
 from forecaster.nets.weights import judged
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset
 from forecaster.ports import Progress
-from forecaster.records import Array, Issued, ModelReady, Panel, Tick
+from forecaster.records import Array, Effect, Event, Issued, ModelReady, Panel, Tick
 from forecaster.settings import Group, Mqtt, Settings
 
 VERSION = "ours"
 """What the engine calls our networks."""
-
-PRELUDE = 1000
-"""Steps forecast before the first origin that counts, as by a service that has been running: its intervals are then
-being calibrated, by forecasts of the network as it was judged, and the window is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,43 +47,23 @@ class Fitted:
 def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     """Train, stream, write the forecasts; what it cost and what was chosen."""
     group = of_steps(task.group)
-    first = fit(task, group, task.before(task.learn), None, report)
-    engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    champion = first if first and first.note["promoted"] else None
-    if champion:
-        engine.handle([ModelReady(group.name, VERSION, champion.judged)])
-    streamed, begin = fed(task)
-    grid = task.grid
-    places = where(task)
-    row_of = {one.name: row for row, one in enumerate(task.history.series)}
+    known = task.before(task.learn)
+    first = fit(task, group, known, None, report)
     fitted, served = [first] if first else [], Counter[str]()
-    spent_s, issued, columns = 0.0, 0, streamed.values.shape[1]
-    events = readings(group, streamed, grid, begin)
-    last, counts = Tick(grid.start(streamed.first + columns)), int(task.columns.min())
+    _, unseen = split(dataset(known, group, task.grid), group)
+    places, spent_s, issued = where(task), 0.0, 0
+    row_of = {one.name: row for row, one in enumerate(task.history.series)}
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
-        for column in range(begin, columns + 1):
-            if column == counts and champion:  # until here a network that had not learned what it forecasts
-                engine.handle([ModelReady(group.name, VERSION, champion.model)])
-            if due(task, column):
-                known = task.before(np.minimum(task.end, column))
-                newer = fit(task, group, known, champion, report)
-                fitted += [newer] if newer else []
-                if newer and newer.note["promoted"]:
-                    champion = newer
-                    engine.handle([ModelReady(group.name, VERSION, champion.model)])
-            began_s = time.process_time()
-            effects = engine.handle([next(events) if column < columns else last])
-            spent_s += time.process_time() - began_s
-            for effect in effects:
-                if isinstance(effect, Issued):
-                    issued += len(effect.streams)
-                    rows = np.array([row_of[name] for name in effect.streams])
-                    origin = grid.index(effect.origin_ms) - streamed.first
-                    found = places[rows, origin] if origin <= columns else np.full(len(rows), -1)
-                    file.put(found[found >= 0].tolist(), effect.quantiles[found >= 0])
-                    served.update(source(effect.models[number]) for number in np.flatnonzero(found >= 0).tolist())
-            if column % 100 == 0:
-                report(f"streaming {(column - begin) / max(columns - begin, 1):.0%}")
+        for streams in together(task):
+            for effects, seconds in streamed(task, group, streams, unseen, fitted, report):
+                spent_s += seconds
+                for effect in effects:
+                    if isinstance(effect, Issued):
+                        issued += len(effect.streams)
+                        rows = [row_of[name] for name in effect.streams]
+                        found = places[rows, task.grid.index(effect.origin_ms) - task.history.first]
+                        file.put(found[found >= 0].tolist(), effect.quantiles[found >= 0])
+                        served.update(source(effect.models[number]) for number in np.flatnonzero(found >= 0).tolist())
     return {
         "train_seconds": first.seconds if first else None,
         "forecast_seconds_per_1000": 1000 * spent_s / max(issued, 1),
@@ -93,25 +71,63 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     }
 
 
-def fed(task: Task) -> tuple[Panel, int]:
-    """What is streamed, and its first column: of each stream all that a running service would have kept in mind.
+def together(task: Task) -> list[Array]:
+    """Numbers of the series that one service forecasts: all, or those whose one forecast is made at the same time."""
+    if task.dataset.protocol != "official":
+        return [np.unique(task.rows)]
+    return [task.rows[task.columns == column] for column in np.unique(task.columns)]
 
-    Streams that are only trained on are left out; nothing at or after ``task.end`` is there.
+
+def streamed(
+    task: Task, group: Group, streams: Array, unseen: int, fitted: list[Fitted], report: Report
+) -> Iterator[tuple[list[Effect], float]]:
+    """What the engine says to the steps of some streams, one after the other, and the seconds that each took.
+
+    As in a service that has been running, ranges are calibrated by what came true: forecasts of the network as it was
+    judged, from the first step ``unseen`` by it, and of the one that serves, from where its training ended. What is
+    before is loaded and not forecast: on what it has learned a network is too sure of itself.
+
+    Parameters
+    ----------
+    fitted
+        Trainings; those made on the way are added.
     """
-    streamed = task.before(task.end)
-    forecast = np.unique(task.rows)
-    first = np.full(len(task.learn), streamed.values.shape[1])
-    np.minimum.at(first, task.rows, task.columns)
-    if task.dataset.protocol == "official":
-        first[forecast] = 0
-    else:
-        first[forecast] = np.maximum(0, first[forecast] - task.group.lookback - PRELUDE)
+    learned = int(task.learn[streams].min())
+    champion = next((one for one in fitted if one.note["promoted"]), None)
+    before, events, columns = told_of(task, group, streams, min(unseen, learned - 1))
+    engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
+    engine.load(group.name, before)
+    if champion:
+        engine.handle([ModelReady(group.name, VERSION, champion.judged)])
+    for column, event in zip(columns, events, strict=True):
+        if column == learned and champion:
+            engine.handle([ModelReady(group.name, VERSION, champion.model)])
+        if due(task, column):
+            newer = fit(task, group, task.before(np.minimum(task.end, column)), champion, report)
+            fitted += [newer] if newer else []
+            if newer and newer.note["promoted"]:
+                champion = newer
+                engine.handle([ModelReady(group.name, VERSION, champion.model)])
+        began_s = time.process_time()
+        effects = engine.handle([event])
+        yield effects, time.process_time() - began_s
+        if column % 100 == 0:
+            report(f"streaming {(column - columns[0]) / len(columns):.0%}")
+
+
+def told_of(task: Task, group: Group, streams: Array, begin: int) -> tuple[Panel, list[Event], range]:
+    """The past of streams before column ``begin``, the steps from there on, and their columns; the last is a tick.
+
+    Nothing at or after ``task.end`` is there, nor what is only trained on.
+    """
     beside = np.array([one.source > 0 for one in task.history.series])
-    first[beside] = first[forecast].min()
-    streamed.values[np.arange(streamed.values.shape[1]) < first[:, None]] = np.nan
-    kept = sorted({*forecast.tolist(), *np.flatnonzero(beside).tolist()})
-    series = tuple(streamed.series[row] for row in kept)
-    return replace(streamed, series=series, values=streamed.values[kept]), int(first.min())
+    kept = np.union1d(streams, np.flatnonzero(beside))
+    whole = task.before(task.end)
+    count = int(task.end[streams].max())
+    panel = replace(whole, series=tuple(whole.series[row] for row in kept), values=whole.values[kept, :count])
+    last = Tick(task.grid.start(panel.first + count))
+    before = replace(panel, values=panel.values[:, :begin])
+    return before, [*readings(group, panel, task.grid, begin), last], range(begin, count + 1)
 
 
 def where(task: Task) -> Array:

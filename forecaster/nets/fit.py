@@ -24,6 +24,7 @@ from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.start import worth
 from forecaster.nets.walk import Half
 from forecaster.nets.weights import arrays, load, misfits, packed, without_second
+from forecaster.nets.width import width
 from forecaster.ports import Predictor, Progress
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -119,6 +120,7 @@ def train(
         warm = not misfits({"": network}, began)
         if warm:
             load({"": network}, began)
+            network.width.fill_(1)
         limit_s = max(group.training.budget_s - began_s, 1e-9)
 
         def told(note: str, begin: float, end: float) -> Callable[[float, float], None]:
@@ -166,7 +168,10 @@ def train(
         )
         del learning  # and its lessons, before others are made
         second = other if other and helps(other, network, dataset, until) else None
-        scores = scored(NetworkPredictor(network, group, version, second), champion, dataset, group, until, progress)
+        missed: list[Array] = []
+        challenger = NetworkPredictor(network, group, version, second)
+        scores = scored(challenger, champion, dataset, group, until, progress, missed)
+        network.width.copy_(torch.from_numpy(width(missed, shape.levels, shape.horizon)))
         promoted, verdict = judge(scores)
         stands = warm and not promoted and champion_passes(scores)
         weights = before = arrays(network, second)
@@ -204,15 +209,19 @@ def scored(
     group: Group,
     until: int,
     progress: Callable[[Progress], None],
+    missed: list[Array],
 ) -> dict[str, dict[str, float]]:
-    """How the challenger and all it must beat do on the tail, which begins at step ``until``."""
+    """How the challenger and all it must beat do on the tail, which begins at step ``until``.
+
+    How far what came was from the quantiles of the challenger is put into ``missed``.
+    """
     naive: dict[str, Predictor] = {"naive": SeasonalNaive(group), "climatology": Climatology(group)}
     rivals = {"challenger": challenger, **naive, **({"champion": champion} if champion is not None else {})}
     scores = {}
 
     def put(name: str, rival: Predictor | Half) -> None:
         progress(Progress(fraction=UNTIL_JUDGED, loss=None, seconds_left=None, note=f"scoring {name}"))
-        scores[name] = score(rival, dataset, group, until)
+        scores[name] = score(rival, dataset, group, until, missed if name == "challenger" else None)
 
     for name, rival in rivals.items():
         put(name, rival)

@@ -75,12 +75,14 @@ class Network(nn.Module):
 
     centre: Tensor
     spread: Tensor
+    width: Tensor
 
     def __init__(self, shape: Shape, usual: Usual) -> None:
         super().__init__()
         self.shape = shape
         self.register_buffer("centre", torch.from_numpy(usual.centre))
         self.register_buffer("spread", torch.from_numpy(usual.spread))
+        self.register_buffer("width", torch.ones(shape.horizon))  # of the ranges, as a part of what was learned
         inputs, leads, candidates = widths(shape)
         members = shape.members
         self.recurrent = Recurrent(shape.cell, inputs, shape.hidden, shape.layers, shape.dropout, members)
@@ -136,10 +138,13 @@ class Network(nn.Module):
         """
         everyone = View(*(tensor[None] for tensor in seen))
         quantiles, after = self.members(everyone, state.transpose(0, 1), every)
-        return quantiles.mean(0), after.transpose(0, 1)
+        mean = quantiles.mean(0)
+        median = mean[..., self.shape.middle, None]
+        return median + self.width[:, None] * (mean - median), after.transpose(0, 1)
 
     def dealt(self, seen: View, state: Tensor, every: int, leads: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`forward`, but each row is forecast by one member only: rows in equal parts, the first to the first.
+        """As :meth:`forward`, but each row is forecast by one member only: rows in equal parts, the first to the first;
+        and ranges are as wide as they are learned.
 
         So each learns from rows of its own. The state of a row is that of its member, (B, 1, L, N). Candidates and
         lead features are of some leads only, as are the quantiles; ``leads`` (H',) says of which.

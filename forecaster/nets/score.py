@@ -10,6 +10,7 @@ from forecaster.nets.baseline import season_of
 from forecaster.nets.history import of_streams
 from forecaster.nets.phases import look, same_phase
 from forecaster.nets.walk import Half, walk
+from forecaster.nets.width import places
 from forecaster.ports import Predictor
 from forecaster.records import Array, Dataset
 from forecaster.settings import Group
@@ -21,7 +22,9 @@ than so many forecasts: enough to compare, and the judgement of 100 000 streams 
 Scores = Mapping[str, float]
 
 
-def score(predictor: Predictor | Half, dataset: Dataset, group: Group, first: int) -> dict[str, float]:
+def score(
+    predictor: Predictor | Half, dataset: Dataset, group: Group, first: int, missed: list[Array] | None = None
+) -> dict[str, float]:
     """Step through the tail of a dataset as the service would, and score every lead whose truth is there.
 
     Parameters
@@ -31,6 +34,9 @@ def score(predictor: Predictor | Half, dataset: Dataset, group: Group, first: in
     first
         First step of the tail; the first origin is the step before it, and the state is warmed up on what is
         before that.
+    missed
+        Where to put what came less each quantile, at each origin and the leads of :func:`forecaster.nets.width.places`,
+        over the same as ``pinball``; (S, P, Q), NaN where nothing came.
 
     Returns
     -------
@@ -52,6 +58,8 @@ def score(predictor: Predictor | Half, dataset: Dataset, group: Group, first: in
     total = np.zeros(4)
     for origin, quantiles in enumerate(walk(predictor, part, group, first - 1), start=first - 1):
         error = look(truth, origin + np.arange(1, group.horizon + 1))[..., None] - quantiles  # (S, H, Q)
+        if missed is not None:
+            missed.append(error[:, places(group.horizon)] / unit[:, None, None])
         there = np.isfinite(error[..., middle])
         error = np.where(there[..., None], error, 0.0)
         absolute = np.abs(error[..., middle]).sum(-1)  # (S,)

@@ -91,7 +91,7 @@ def test_serving_is_training_one_step_at_a_time(group: Group) -> None:
 
 def apart(network: Committee) -> Iterator[Committee]:
     """A committee as so many networks of one member each."""
-    kept = {"centre", "spread"}
+    kept = {"centre", "spread", "width"}
     for member in range(network.shape.members):
         one = Committee(replace(network.shape, members=1), network.usual)
         some = {name: part if name in kept else part[member, None] for name, part in network.state_dict().items()}
@@ -122,6 +122,24 @@ def test_a_committee_says_the_mean_of_its_members() -> None:
     torch.testing.assert_close(dealt, torch.cat([one for one, _ in alone]))
     torch.testing.assert_close(after, torch.cat([one for _, one in alone]))
     torch.testing.assert_close(state, torch.cat([one for _, one in alone], dim=1))
+
+
+def test_ranges_are_as_wide_as_the_tail_said_and_learned_as_they_are() -> None:
+    """Each lead's on its own, around a median that stays; what a training sees stays too."""
+    group = hourly_group()
+    network = untrained(group).network
+    seen = view(extract(whole(a_world(group), group.horizon, group.lookback, 30), network.shape, network.usual))
+    times = torch.linspace(1, 1.4, group.horizon)
+    with torch.no_grad():
+        state = network.initial_state(2)
+        before, learned = network(seen, state)[0], network.dealt(seen, state[:, :1], 1, torch.arange(group.horizon))[0]
+        network.width.copy_(times)
+        after, again = network(seen, state)[0], network.dealt(seen, state[:, :1], 1, torch.arange(group.horizon))[0]
+
+    middle = network.shape.middle
+    torch.testing.assert_close(after[..., middle], before[..., middle])
+    torch.testing.assert_close(after[..., -1] - after[..., 0], times * (before[..., -1] - before[..., 0]))
+    torch.testing.assert_close(again, learned)
 
 
 def test_future_changes_no_forecast_before_it() -> None:
