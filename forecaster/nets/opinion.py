@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -36,6 +37,10 @@ BURN, LEARNED = 15, 15
 
 UPDATES, ROWS, RATE = 800, 32, 1e-3
 
+SQUARED = 1.0
+"""Error up to which it is learned from as its square, in usual spreads; beyond, as it is. Where series wander far the
+mean of what may come is nearer to it than the median."""
+
 EXAMINED = 20
 """Streams it is tried on at most."""
 
@@ -50,7 +55,8 @@ def learn(
 ) -> Dilated | None:
     """Train a second network on what was observed before step ``end``, of streams observed for long enough.
 
-    Absolute errors in usual spreads, truncated back-propagation over rows that step from season to season. The learning
+    Huber's loss of errors in usual spreads, truncated back-propagation over rows that step from season to season. The
+    learning
     rate follows the updates or the time, whichever is further.
 
     Parameters
@@ -91,7 +97,7 @@ def learn(
             first = random.integers(earliest[drawn], latest + 1)
             origins = first[:, None] + shape.season * np.arange(BURN + LEARNED)
             part = Past(*(array[drawn] for array in past))
-            loss = absolute(network, part, observed[drawn], origins)
+            loss = missed(network, part, observed[drawn], origins)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -105,8 +111,13 @@ def learn(
     return network.eval()
 
 
-def absolute(network: Dilated, past: Past, observed: Array, origins: Array) -> Tensor:
-    """Mean absolute error at the origins (R, K) after the first few, in usual spreads."""
+def missed(network: Dilated, past: Past, observed: Array, origins: Array) -> Tensor:
+    """Mean of Huber's loss at the origins (R, K) after the first few, of errors in usual spreads.
+
+    References
+    ----------
+    Huber (1964), "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35(1).
+    """
     memory, _ = network.train().remember(
         network.seen(past, origins), torch.zeros(len(origins), network.recurrent.width)
     )
@@ -116,7 +127,8 @@ def absolute(network: Dilated, past: Past, observed: Array, origins: Array) -> T
     rows = np.arange(len(origins))[:, None, None]
     truth = torch.from_numpy(past.value[rows, leads] - past.value[rows, asked])
     there = torch.from_numpy(observed[rows, leads] & (past.age[rows, asked] > network.season))
-    return ((told - truth).abs() * there).sum() / there.sum().clamp(min=1)
+    loss = F.huber_loss(told, truth, reduction="none", delta=SQUARED)
+    return (loss * there).sum() / there.sum().clamp(min=1)
 
 
 def eligible(dataset: Dataset, shape: Shape, end: int) -> Array:
