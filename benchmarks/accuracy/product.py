@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def streamed(
             report(f"streaming {(column - columns[0]) / len(columns):.0%}")
 
 
-def told_of(task: Task, group: Group, streams: Array, begin: int) -> tuple[Panel, list[Event], range]:
+def told_of(task: Task, group: Group, streams: Array, begin: int) -> tuple[Panel, Iterator[Event], range]:
     """The past of streams before column ``begin``, the steps from there on, and their columns; the last is a tick.
 
     Nothing at or after ``task.end`` is there, nor what is only trained on.
@@ -127,7 +128,7 @@ def told_of(task: Task, group: Group, streams: Array, begin: int) -> tuple[Panel
     panel = replace(whole, series=tuple(whole.series[row] for row in kept), values=whole.values[kept, :count])
     last = Tick(task.grid.start(panel.first + count))
     before = replace(panel, values=panel.values[:, :begin])
-    return before, [*readings(group, panel, task.grid, begin), last], range(begin, count + 1)
+    return before, chain(readings(group, panel, task.grid, begin), [last]), range(begin, count + 1)
 
 
 def where(task: Task) -> Array:

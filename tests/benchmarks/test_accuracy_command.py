@@ -18,7 +18,9 @@ from benchmarks.accuracy.quantiles import Writer, chunks
 from benchmarks.accuracy.results import merge
 from benchmarks.accuracy.score import score, skill
 from benchmarks.accuracy.task import Task, group_of, task_of
+from forecaster.backtest import of_steps
 from forecaster.nets.fit import Trained
+from forecaster.records import Issued
 
 REQUIRED = (
     *("dataset", "method", "cell", "seeds", "smape", "mase", "owa", "mape", "mae", "mse", "pinball", "coverage80"),
@@ -87,6 +89,28 @@ def test_a_network_that_is_rejected_does_not_serve(
     found: Any = product.run(task, tmp_path / "found.npy", lambda _: None)
 
     assert ("naive" in found["choice"]["served"]) != promoted
+
+
+@pytest.mark.parametrize(("protocol", "unseen"), [("official", 250), ("rolling", 200)])
+def test_what_a_network_has_learned_is_not_forecast_by_it(tmp_path: Path, protocol: str, unseen: int) -> None:
+    """From the first step unseen, or for streams that end before it from their end; each service to its end."""
+    a_table((14, 10, 14), split=12 if protocol == "official" else None).to_parquet(tmp_path / "made.parquet")
+    task = task_of(a_set(protocol), tmp_path)
+    group = of_steps(task.group)
+
+    origins, services = [], product.together(task)
+    for streams in services:
+        told = product.streamed(task, group, streams, unseen, [], lambda _: None)
+        issued = [effect for effects, _ in told for effect in effects if isinstance(effect, Issued)]
+        indices = [task.grid.index(one.origin_ms) - task.history.first for one in issued]
+        origins.append((min(indices), max(indices)))
+
+    if protocol == "official":
+        assert [streams.tolist() for streams in services] == [[1], [0, 2]]
+        assert origins == [(228, 228), (251, 324)]
+    else:
+        assert [streams.tolist() for streams in services] == [[0, 1, 2]]
+        assert origins == [(192, 336)]
 
 
 def the_truth(task: Task, path: Path, late: int = 0) -> None:
