@@ -44,13 +44,15 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, matrices: Mapping[nn.Parameter, int], *, lr: float, weight_decay: float, stride: float) -> None:
         groups = [{"params": [matrix], "parts": parts} for matrix, parts in matrices.items()]
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay, "stride": stride})
+        for matrix in matrices:
+            self.state[matrix]["lately"] = torch.zeros_like(matrix)
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         """One step down the gradients."""
         for group in self.param_groups:
             (matrix,), rate, parts = group["params"], group["lr"], group["parts"]
-            lately = self.state[matrix].setdefault("lately", torch.zeros_like(matrix))
+            lately = self.state[matrix]["lately"]
             lately.lerp_(matrix.grad, 1 - MOMENTUM)
             gradient = matrix.grad.lerp(lately, MOMENTUM).unflatten(-1, (parts, -1)).transpose(1, 2)  # (P, G, I, O)
             direction = orthonormal(gradient).transpose(1, 2).flatten(2)
