@@ -25,6 +25,23 @@ PART_OF_SECOND = 0.5
 """How far medians go from a predictor's own to those of its second opinion, as long as nothing else is known."""
 
 
+YOUNG = 4
+"""Steps since its first reading, at least, until a stream is forecast by a network; or a season, if that is longer."""
+
+
+def youth(seasons: Sequence[int], lookback: int) -> int:
+    """Steps since its first reading until a stream is forecast by a network, and learned from; before, it is naive.
+
+    In units of a scale known from one or two readings errors can be huge.
+
+    Examples
+    --------
+    >>> youth((24, 168), lookback=672), youth((), lookback=30), youth((12,), lookback=6)
+    (24, 4, 6)
+    """
+    return min(max(YOUNG, min(seasons, default=1)), lookback)
+
+
 class Opinion(Protocol):
     """Another view of the medians, for some of the streams; pure, as a :class:`Predictor` is."""
 

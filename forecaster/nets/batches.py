@@ -23,6 +23,8 @@ from forecaster.nets.features import Strip, Usual, extract
 from forecaster.nets.network import View, view
 from forecaster.nets.phases import look
 from forecaster.nets.shape import Shape
+from forecaster.nets.smoothing import trailing
+from forecaster.ports import youth
 from forecaster.records import Array, Dataset
 
 POOL_BYTES = 100_000_000
@@ -183,8 +185,16 @@ def piece(strip: Strip, shape: Shape, usual: Usual, every: int) -> tuple[Tensor,
     origins = np.arange(shape.lookback - 1, strip.values.shape[-1] - shape.horizon)[every - 1 :: every]
     truth = look(strip.values[:, 0], origins[:, None] + np.arange(1, shape.horizon + 1))  # (S, T', H)
     truth = (truth - features.location[..., None]) / features.scale[..., None]
-    observed = np.isfinite(truth) & features.known[..., None]
+    observed = np.isfinite(truth) & (features.known & grown(strip, shape)[:, every - 1 :: every])[..., None]
     return (*view(features), torch.from_numpy(truth.astype(np.float32)), torch.from_numpy(observed))
+
+
+def grown(strip: Strip, shape: Shape) -> Array:
+    """At which origins streams are old enough to be forecast by a network, and so to be learned from; bool (S, T)."""
+    young = youth(shape.seasons, shape.lookback) - 1 if shape.own_past else 0
+    origins = strip.values.shape[-1] - shape.horizon - shape.lookback + 1
+    early = np.isfinite(strip.values[:, 0, : strip.values.shape[-1] - shape.horizon - young])
+    return trailing(early, shape.lookback - young, origins).max(-1)
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:

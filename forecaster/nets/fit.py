@@ -211,11 +211,12 @@ def scored(
     progress: Callable[[Progress], None],
     missed: list[Array],
 ) -> dict[str, dict[str, float]]:
-    """How the challenger and all it must beat do on the tail, which begins at step ``until``.
+    """How the challenger and all it must beat do on the tail, which begins at step ``until``; networks as learned.
 
     How far what came was from the quantiles of the challenger is put into ``missed``.
     """
     naive: dict[str, Predictor] = {"naive": SeasonalNaive(group), "climatology": Climatology(group)}
+    champion = champion.as_learned() if isinstance(champion, NetworkPredictor) else champion
     rivals = {"challenger": challenger, **naive, **({"champion": champion} if champion is not None else {})}
     scores = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,13 @@ class NetworkPredictor:
             )
         load(parts, serving)
         return cls(network, group, version, second)
+
+    def as_learned(self) -> NetworkPredictor:
+        """The same with ranges as wide as they were learned, to be compared with one whose width is not known yet."""
+        found = copy(self)
+        found.network = deepcopy(self.network)
+        found.network.width.fill_(1)
+        return found
 
     def initial_state(self, streams: int) -> Array:
         """Zeros, float32 (streams, P, L, N)."""

@@ -33,7 +33,8 @@ def packed(serving: Mapping[str, Array], judged: Mapping[str, Array]) -> dict[st
 def judged(weights: Mapping[str, Array]) -> dict[str, Array]:
     """Of :func:`packed` weights those that were judged, of others all.
 
-    They have not seen the tail, so a next training may be compared with them, and begin with them.
+    They have not seen the tail, but for the width of the ranges, so a next training may be compared with them, and
+    begin with them.
     """
     own = {name.removeprefix(JUDGED): array for name, array in weights.items() if name.startswith(JUDGED)}
     return own or dict(weights)

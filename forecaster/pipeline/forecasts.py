@@ -19,12 +19,9 @@ from forecaster.pipeline.choose import Choice, towards
 from forecaster.pipeline.shadow import Said, Shadow
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import reached
-from forecaster.ports import Predictor
+from forecaster.ports import Predictor, youth
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
-
-YOUNG = 4
-"""Steps since its first reading, at least, until a stream is forecast by a network; or a season, if that is longer."""
 
 
 class Made(NamedTuple):
@@ -61,7 +58,7 @@ class Forecasts:
         self._bounds = settings.bounds
         self._median = settings.levels.index(0.5)
         season = min(settings.seasons, default=1)
-        young = min(max(YOUNG, season), settings.lookback) - 1 if settings.own_past else 0
+        young = youth(settings.seasons, settings.lookback) - 1 if settings.own_past else 0
         self._grown = settings.lookback - young  # steps of a window in which a grown stream was observed
         self._naives = tuple(naives)
         self._network: Predictor | None = None

@@ -10,7 +10,7 @@ import torch
 from worlds import dataset, homes, hourly_group
 
 from forecaster.nets import batches
-from forecaster.nets.batches import examination, few, lesson, piece, sharing, whole
+from forecaster.nets.batches import examination, few, grown, lesson, piece, sharing, whole
 from forecaster.nets.features import Usual
 from forecaster.nets.shape import shape_of
 
@@ -34,7 +34,7 @@ def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch, steps: int, every
 
 
 @pytest.mark.parametrize("horizon", [6, 48, 2000])
-@pytest.mark.parametrize("origins", [5, 23, 24, 25, 40, 47, 48, 121])
+@pytest.mark.parametrize("origins", [28, 40, 46, 47, 48, 49, 72, 121])
 def test_every_batch_has_forecasts(origins: int, horizon: int) -> None:
     """However long the history and the horizon; those of an exam do not all lie at the same hours of the day."""
     group = hourly_group(horizon=horizon)
@@ -87,3 +87,20 @@ def test_some_are_shown_as_if_they_had_only_just_begun() -> None:
     assert (np.diff(known[:, : -shape.horizon].astype(int), axis=-1) >= 0).all()
     assert len({*known.sum(-1)}) > 8
     assert len(everything.target) == 16 + 2
+
+
+@pytest.mark.parametrize("own_past", [True, False])
+def test_a_stream_is_learned_from_as_soon_as_a_network_would_forecast_it(own_past: bool) -> None:
+    """From the end of its first season on, also where it is unknown again for a while; without its past at once."""
+    group = hourly_group(own_past=own_past)
+    values = homes(2, 200)
+    values[1, :50] = np.nan
+    values[1, 100:110] = np.nan
+    data = dataset(values, group)
+    shape = shape_of(group, data.calendar.shape[-1])
+
+    found = grown(whole(data, shape.horizon, shape.lookback, 200), shape)
+
+    first = 23 if own_past else 0
+    assert found[0].tolist() == [step >= first for step in range(200)]
+    assert found[1].tolist() == [step >= 50 + first for step in range(200)]

@@ -92,7 +92,10 @@ def test_same_seed_same_weights() -> None:
 
 
 def test_nothing_is_learned_from_the_tail() -> None:
-    """Whatever the tail holds, the weights that are judged are the same: no target of the loss lies there."""
+    """Whatever the tail holds, the weights that are judged are the same: no target of the loss lies there.
+
+    But for the width of the ranges, which is found there and left out where networks are compared.
+    """
     group = hourly_group(network=Network(hidden=4), roles=("target", "past", "future"))
     values = np.stack([homes(2, 150, seed) for seed in range(3)], axis=1)
     data = dataset(values, group)
@@ -103,7 +106,7 @@ def test_nothing_is_learned_from_the_tail() -> None:
     one, two = (judged(trained(one, group, updates=60).weights) for one in (data, dataset(other, group)))
 
     assert first == 135
-    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert all(np.array_equal(one[name], two[name]) for name in one.keys() - {"width"})
 
 
 @pytest.mark.timeout(300)  # three trainings, longer on a busy machine
@@ -121,7 +124,10 @@ def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.T
         assert same == all(
             np.array_equal(result.weights[name], array) for name, array in judged(result.weights).items()
         )
-    assert all(np.array_equal(judged(other.weights)[name], array) for name, array in judged(passed.weights).items())
+    same_but_for = {
+        name for name, array in judged(passed.weights).items() if not np.array_equal(judged(other.weights)[name], array)
+    }
+    assert same_but_for <= {"width"}
     assert not all(np.array_equal(other.weights[name], array) for name, array in passed.weights.items())
     assert [line.fraction for line in told] == sorted(line.fraction for line in told)
 
