@@ -20,6 +20,9 @@ from forecaster.records import Array
 PINBALL = (0.1, 0.5, 0.9)
 """Levels over which the quantile loss is averaged."""
 
+NOTHING = 1e-6
+"""Part of the mean error that is as good as none."""
+
 PER_LEAD = ("count", "mae", "mse", "pinball", "coverage80", "width80", "coverage95", "width95")
 PER_FORECAST = ("smape", "mape", "mase", "msis")
 
@@ -146,7 +149,10 @@ def skill(own: Scored, opponents: Sequence[Scored]) -> float:
 
 
 def worse(task: Task, own: Scored, other: Scored, slack: float = 0.01) -> int:
-    """How many streams have an error more than this part above the other's, where both made a forecast."""
+    """How many streams have an error more than this part above the other's, where both made a forecast.
+
+    Of a stream that stands still the other may have no error at all; a millionth of the mean over all streams is none.
+    """
     there = np.isfinite(own.errors) & np.isfinite(other.errors)
     mine, others = (np.bincount(task.rows[there], one.errors[there]) for one in (own, other))
-    return int((mine > (1 + slack) * others).sum())
+    return int((mine > (1 + slack) * others + NOTHING * others.mean()).sum())

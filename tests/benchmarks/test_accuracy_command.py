@@ -16,7 +16,7 @@ from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.datasets import DATASETS, Borders, DataSet, chosen
 from benchmarks.accuracy.quantiles import Writer, chunks
 from benchmarks.accuracy.results import merge
-from benchmarks.accuracy.score import score, skill
+from benchmarks.accuracy.score import score, skill, worse
 from benchmarks.accuracy.task import Task, group_of, task_of
 from forecaster.backtest import of_steps
 from forecaster.nets.fit import Trained
@@ -153,6 +153,22 @@ def test_skill_compares_where_both_made_a_forecast(tmp_path: Path) -> None:
 
     assert skill(sometimes, [everywhere]) == pytest.approx(0.5, abs=1e-5)
     assert sometimes.missing == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("off", "expected"), [(1e-7, 0), (0.005, 1), (0.02, 2)])
+def test_a_stream_is_worse_by_more_than_nothing(tmp_path: Path, off: float, expected: int) -> None:
+    """One is known without error by the other: there what counts is the size of the others; on the rest, the slack."""
+    a_table((9, 8), split=12).to_parquet(tmp_path / "made.parquet")
+    task = task_of(a_set("official"), tmp_path)
+    shape = (len(task.rows), task.dataset.horizon, len(task.group.levels))
+    truth = task.truth(slice(None))[..., None].repeat(shape[2], -1)
+    errors = np.where(task.rows == 0, 0.0, 1.0)[:, None, None]
+    for name, wrong in (("other", errors), ("own", errors + off)):
+        with Writer(tmp_path / f"{name}.npy", shape) as file:
+            file.put(range(len(truth)), truth + wrong)
+    own, other = (score(task, [tmp_path / f"{name}.npy"]) for name in ("own", "other"))
+
+    assert worse(task, own, other) == expected
 
 
 def test_the_official_forecast_begins_where_the_training_part_ends(tmp_path: Path) -> None:
