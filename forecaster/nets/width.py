@@ -1,4 +1,7 @@
-"""Ranges of a network that was too sure of itself, made wider by what the steps tell that it has not learned from."""
+"""Ranges of a network that was too sure of itself, made wider by what the steps tell that it has not learned from.
+
+Shape letters: **S** streams, **P** places, **H** horizon, **Q** levels.
+"""
 
 from __future__ import annotations
 
