@@ -73,10 +73,9 @@ def run(task: Task, path: Path, report: Report) -> dict[str, object]:
 
 
 def together(task: Task) -> list[Array]:
-    """Numbers of the series that one service forecasts: all, or those whose one forecast is made at the same time."""
-    if task.dataset.protocol != "official":
-        return [np.unique(task.rows)]
-    return [task.rows[task.columns == column] for column in np.unique(task.columns)]
+    """Numbers of the series that one service forecasts: those whose learning part ends at the same time."""
+    rows = np.unique(task.rows)
+    return [rows[task.learn[rows] == column] for column in np.unique(task.learn[rows])]
 
 
 def streamed(
@@ -93,7 +92,7 @@ def streamed(
     fitted
         Trainings; those made on the way are added.
     """
-    learned = int(task.learn[streams].min())
+    learned = int(task.learn[streams[0]])
     champion = next((one for one in fitted if one.note["promoted"]), None)
     before, events, columns = told_of(task, group, streams, min(unseen, learned - 1))
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
