@@ -248,7 +248,7 @@ def test_warm_start_begins_where_the_champion_is(homely: tuple[Group, Dataset, f
     assert other["recurrent.again_0"].shape == (2, 17, 51)
 
 
-def test_the_first_cycle_counts_and_those_that_gained_a_hundredth(
+def test_the_first_cycle_counts_and_those_that_gained_two_hundredths(
     homely: tuple[Group, Dataset, fit.Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exam losses 1, then .999, .9, .899 and, were it asked for, .5."""
