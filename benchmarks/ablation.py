@@ -111,6 +111,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "a gate that begins with all alike": changed(fit, "worth", lambda *_: torch.zeros(1)),
     "unit: scatter, not seasonal error": without_scale,
     "inputs without logarithm": without_calm,
+    "residuals as long at quiet times": changed(features, "lively", lambda _, number: np.ones(number.shape)),
     "one way of growing with the lead": changed(network, "RANK", 1),
     "twelve ways of growing with the lead": changed(network, "RANK", 12),
     "a forecast at every third origin": changed(batches, "SHARED", 0.0),

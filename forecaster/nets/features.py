@@ -26,7 +26,7 @@ SPREAD_LEVELS = (0.1, 0.5, 0.9)
 """Levels of the climatology: its median is a candidate, the others tell how widely that time of the season scatters."""
 
 DOUBT = 3
-"""Seasonal differences that the first rough guess of the scale is worth."""
+"""Values that a first rough guess is worth: of the scale, and of how lively a time of the season is."""
 
 MOST = 1000.0
 """Candidates further away, in units of the local scale, count as this far."""
@@ -63,7 +63,7 @@ class Features:
         :mod:`forecaster.nets.smoothing` tells of each season, added and multiplied, and
         :mod:`forecaster.nets.structural` of short ones. Then the last value, and the level of the last season.
     leads
-        float32 (B, T', H, J), what else is known about each lead.
+        float32 (B, T', H, J), what else is known about each lead; first of all how :func:`lively` that time is.
     location, scale
         float64 (B, T'): a value is ``location + scale * scaled``.
     known
@@ -108,11 +108,12 @@ def extract(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> Feature
 
     if shape.own_past:
         own = own_past(past[:, 0], origins, leads, shift, shape, asked)
-        shown, ahead = [*own.shown, *shown], [own.scatter, *ahead]
+        shown, ahead = [*own.shown, *shown], [own.lively, own.scatter, *ahead]
         candidates, location, scale, known = own.candidates, own.location, own.scale, own.known
     else:
         location, scale = (np.full((batch, len(origins)), fixed[0]) for fixed in usual)
         candidates = np.empty((batch, *leads.shape, 0), np.float32)
+        ahead = [np.ones((batch, *leads.shape, 1)), *ahead]
         known = trailing(np.isfinite(past).any(1), shape.lookback, len(origins)).max(-1)
 
     return Features(
@@ -129,6 +130,7 @@ class Own(NamedTuple):
     """What the target's own past tells; arrays as in :class:`Features`, location, scale and known at all T."""
 
     shown: list[Array]
+    lively: Array
     scatter: Array
     candidates: Array
     location: Array
@@ -150,7 +152,7 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
         unit = (value - location[:, which].reshape(shape)) / scale[:, which].reshape(shape)
         return np.clip(unit, -MOST, MOST)
 
-    simple, scatter = choices(target, origins[asked], leads, shift, shape)  # (B, T', H, K)
+    simple, scatter, number = choices(target, origins[asked], leads, shift, shape)  # (B, T', H, K)
     window = trailing(target, shape.recent, len(origins))
     ratios = [location / scale * 0.1, np.log1p(dispersion / scale), np.log1p(age), np.log1p(pairs) * 0.1]
     shown = [soft(scaled(window)), np.isfinite(window), soft(np.stack(ratios, axis=-1))]
@@ -176,6 +178,7 @@ def own_past(target: Array, origins: Array, leads: Array, shift: Array, shape: S
     flat = np.repeat(flat, shape.horizon, axis=2)
     return Own(
         shown=shown,
+        lively=lively(scatter[..., :2].sum(-1) / scale[:, asked, None], number)[..., None],
         scatter=soft(np.concatenate(widths, axis=-1) / scale[:, asked, None, None]),
         candidates=scaled(np.concatenate([simple, *smooth, flat], axis=-1), asked).astype(np.float32),
         location=location,
@@ -232,6 +235,20 @@ def spread(
     return np.maximum((total + DOUBT * guess) / (pairs + DOUBT), 1e-6 * np.abs(location) + 1e-9), pairs
 
 
+def lively(scatter: Array, number: Array) -> Array:
+    """How far values at a time of the season lie apart, in units of the local scale, but never more than 1.
+
+    At night a solar plant does not err as by day: what the network adds to its choice is in this unit. Few values are
+    not trusted alone: 1 counts as three more.
+
+    Examples
+    --------
+    >>> lively(np.array([0.0, 0.0, 0.8, 2.0]), number=np.array([0, 27, 27, 27])).round(2)
+    array([1.  , 0.1 , 0.82, 1.  ])
+    """
+    return np.minimum((number * filled(scatter) + DOUBT) / (number + DOUBT), 1.0)
+
+
 def last_seen(whole: Array, seen: Array, origins: Array, shape: Shape) -> tuple[Array, Array]:
     """Newest observed value of each window, NaN when none, and the steps since then (W when none); each (B, T)."""
     steps = np.where(seen, np.arange(seen.shape[-1], dtype=np.int32), np.int32(-shape.lookback))
@@ -241,15 +258,17 @@ def last_seen(whole: Array, seen: Array, origins: Array, shape: Shape) -> tuple[
     return np.where(age < shape.lookback, value, np.nan), age
 
 
-def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array]:
+def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """The seasonal candidates of each lead, and how widely that time of the season scatters; NaN where not observed.
 
     Returns
     -------
-    candidates, scatter
-        float64 (B, T, H, K - 2), and (B, T, H, 2 per season): distance of two quantiles from the median.
+    candidates, scatter, number
+        float64 (B, T, H, K - 2), and (B, T, H, 2 per season): distance of two quantiles from the median; and of how
+        many values, for the shortest season, (B, T, H).
     """
     batch = len(target)
+    number = np.zeros((batch, *leads.shape), np.int64)
     columns, widths = [np.empty((batch, *leads.shape, 0))], [np.empty((batch, *leads.shape, 0))]
     for season in shape.usable:
         source = latest(leads, origins[:, None], season, shift)  # (T, H)
@@ -262,12 +281,14 @@ def choices(target: Array, origins: Array, leads: Array, shift: Array, shape: Sh
         back = back.reshape(leads.shape)
         columns.append(kinds[:, back])  # (B, T, H, kinds)
         widths.append(scatter[:, back])
+        if season == shape.season:
+            number = np.isfinite(table).sum(-1)[:, back]
         if few := shape.lifted(season):
             before = np.stack([same_phase(origins, k, season, shift) for k in range(1, few + 1)], axis=-1)  # (T, few)
             then = mean_seen(mean_until(target, before, shape.season))
             risen = mean_until(target, origins, shape.season) - then  # (B, T)
             columns.append((mean_seen(table[..., :few])[:, back] + risen[..., None])[..., None])
-    return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1)
+    return np.concatenate(columns, axis=-1), np.concatenate(widths, axis=-1), number
 
 
 def mean_until(target: Array, steps: Array, season: int) -> Array:

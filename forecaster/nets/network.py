@@ -4,7 +4,7 @@
 
     step ──► recurrent ──► memory ──┐
                                     ├─► gate   ── softmax over candidates ──► base ─┐
-    each lead's candidates,         ├─► residual ───────────────────────────────────┴─► median
+    each lead's candidates,         ├─► residual × how lively that time is ─────────┴─► median
     calendar, known covariates ─────┘
                                     └─► gaps between quantiles, positive, summed outwards from the median
 
@@ -105,10 +105,10 @@ class Network(nn.Module):
         return Usual(self.centre.numpy(), self.spread.numpy())
 
     def matrices(self) -> dict[nn.Parameter, int]:
-        """Weights from one vector to others, and to how many others side by side."""
+        """Weights from one vector to others, and to how many others side by side; save those that forecast."""
         gates = GATES[self.shape.cell]
         recurrent = {weight: gates for name, weight in self.recurrent.named_parameters() if "bias" not in name}
-        return {**recurrent, self.memory.weight: RANK, self.lead.weight: 1, self.head.weight: 1}
+        return {**recurrent, self.memory.weight: RANK, self.lead.weight: 1}
 
     def begin(self, worth: Tensor) -> None:
         """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""
@@ -182,7 +182,8 @@ class Network(nn.Module):
         each = self.norm(grown + self.place[..., leads, :] + self.lead(told)) * self.gain + self.offset
         out = self.head(self.dropout(torch.tanh(each))) + self.start[..., leads, :]
         gate, residual, gaps = torch.split(out, [candidates.shape[-1], 1, len(self.shape.levels) - 1], dim=-1)
-        median = residual + choose(gate, candidates, present)  # (P, B, T', H, 1)
+        lively = seen.leads[..., :1]
+        median = choose(gate, candidates, present) + lively * residual  # (P, B, T', H, 1)
         below, above = torch.tensor_split(F.softplus(gaps), [self.shape.middle], dim=-1)
         lower = median - below.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([lower, median, median + above.cumsum(-1)], dim=-1), state

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import hourly_group
+from worlds import dataset, hourly_group
 
-from forecaster.nets.features import choices
+from forecaster.nets.batches import whole
+from forecaster.nets.features import Usual, choices, extract
 from forecaster.nets.shape import shape_of
 from forecaster.records import Array
 
@@ -19,7 +20,7 @@ def lifted(target: Array, origin: int) -> Array:
     shape = shape_of(hourly_group(seasons=(DAY, WEEK), lookback=LOOKBACK, horizon=HORIZON), 0)
     leads = origin + np.arange(1, HORIZON + 1)[None]
     shift = np.zeros(len(target) + HORIZON, np.int64)
-    candidates, _ = choices(target[None], np.array([origin]), leads, shift, shape)
+    candidates, _, _ = choices(target[None], np.array([origin]), leads, shift, shape)
     return candidates[0, 0, :, -1]
 
 
@@ -61,3 +62,21 @@ def test_a_gap_leaves_the_rest(gap: slice) -> None:
     known = np.isfinite(found)
     assert known.all() or not known.any()
     np.testing.assert_allclose(found[known], a_week(96 + HORIZON)[96:][known])
+
+
+def test_a_quiet_time_of_the_season_is_told() -> None:
+    """Of a stream silent by night and never twice the same by day, after some days; at first nothing is known of it."""
+    group = hourly_group(lookback=24 * 14)
+    hours = np.arange(24 * 20)
+    busy = (hours % 24 >= 8) & (hours % 24 < 20)
+    load = np.where(busy, np.random.default_rng(0).gamma(2.0, 1.0, len(hours)), 0.01)
+    shape = shape_of(group, 2)
+    strip = whole(dataset(load[None], group), group.horizon, group.lookback, len(hours))
+
+    lively = extract(strip, shape, Usual(np.zeros(1), np.ones(1))).leads[0, :, 0, 0]  # one hour ahead of each
+
+    known = slice(24 * 14, -1)
+    ahead = np.roll(busy, -1)[known]
+    assert lively[0] == 1.0
+    assert (lively[known][ahead] > 0.7).all()
+    assert (lively[known][~ahead] < 0.25).all()

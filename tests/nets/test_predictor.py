@@ -142,6 +142,22 @@ def test_ranges_are_as_wide_as_the_tail_said_and_learned_as_they_are() -> None:
     torch.testing.assert_close(again, learned)
 
 
+def test_what_is_added_to_the_choice_is_less_at_quiet_times() -> None:
+    """In units of how lively the stream is then."""
+    group = hourly_group()
+    network = untrained(group).network
+    seen = view(extract(whole(a_world(group), group.horizon, group.lookback, 60), network.shape, network.usual))
+    candidates, middle = seen.candidates.shape[-1], network.shape.middle
+    with torch.no_grad():
+        before, _ = network(seen, network.initial_state(2))
+        network.start[..., candidates] += 2.0
+        after, _ = network(seen, network.initial_state(2))
+
+    moved = (after - before)[..., middle]
+    torch.testing.assert_close(moved, 2 * seen.leads[..., 0], atol=1e-5, rtol=1e-5)
+    assert 0 < moved.min() < moved.max()
+
+
 def test_future_changes_no_forecast_before_it() -> None:
     """Whatever happens later: target and past covariates after an origin, known values beyond the last lead."""
     group = hourly_group(roles=("target", "past", "future"))
