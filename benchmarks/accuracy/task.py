@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 HOUR_MS = 3_600_000
+YEAR = 12
+"""In months."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +114,10 @@ def task_of(dataset: DataSet, folder: Path, *, streams: int | None = None, **sai
     if streams is not None:
         names = [names[int(place)] for place in np.unique(np.linspace(0, len(names) - 1, streams).round())]
     group = group_of(dataset, **said)
-    others = [also(folder / file, dataset, table) for file in dataset.also]
+    beside = [read(folder / file, dataset) for file in dataset.also]
+    others = [other.assign(stream="also " + other["stream"]) for other in beside]
+    if not dataset.future:
+        table, *others = ending_together([table, *others], group)
     series = [Series(name=name, source=0, labels=(("stream", name),)) for name in names]
     series += [Series(name=name, source=1 + index, labels=()) for index, name in enumerate(dataset.future)]
     extra = [name for other in others for name in sorted(set(other["stream"]))]
@@ -189,20 +194,22 @@ def read(path: Path, dataset: DataSet) -> DataFrame:
     return long[long["value"].notna()]
 
 
-def also(path: Path, dataset: DataSet, main: DataFrame) -> DataFrame:
-    """Streams to train on beside the others, moved in time to begin where those begin: their dates mean nothing."""
-    table = read(path, dataset)
-    table["start_ms"] = moved(table["start_ms"].to_numpy(), int(main["start_ms"].min()), dataset)
-    table["stream"] = "also " + table["stream"]
-    return table
+def ending_together(tables: list[DataFrame], group: Group) -> list[DataFrame]:
+    """Streams by the month, moved in time by whole years so that what is known of them ends within one year.
 
-
-def moved(start_ms: Array, first_ms: int, dataset: DataSet) -> Array:
-    """Times shifted by whole steps so that the first becomes ``first_ms``."""
-    group = group_of(dataset)
-    grid = Grid(group.step, group.timezone)
-    index = grid.indices(start_ms)
-    return grid.starts(index - index.min() + grid.index(first_ms))
+    Series of a collection end when somebody ceased to write them down; a service forecasts streams that are alive at
+    the same time. The first table says when that is; other steps and tables stay as they are.
+    """
+    if group.step.unit != "month":
+        return tables
+    grid, now, found = Grid(group.step, group.timezone), 0, []
+    for number, table in enumerate(tables):
+        cells = table.assign(cell=grid.indices(table["start_ms"].to_numpy()))
+        last = cells[~cells["tested"]].groupby("stream")["cell"].max()
+        now = now if number else int(last.max())
+        later = cells["stream"].map((now - last) // YEAR * YEAR).to_numpy()
+        found.append(table.assign(start_ms=grid.starts(cells["cell"].to_numpy() + later)))
+    return found
 
 
 def group_of(dataset: DataSet, **said: object) -> Group:

@@ -35,14 +35,17 @@ def split(dataset: Dataset, group: Group) -> tuple[int, int]:
     and to stop in time; from the second on is the tail on which it is judged. Only what passes
     learns on from all of it.
 
-    The tail is a tenth of the history, at least a horizon; the examination an eighth of the rest, at least a short
-    season; both at most 1000 steps.
+    The tail is a tenth of what is known of a typical stream, at least a horizon; the examination an eighth of the rest,
+    at least a short season; both at most 1000 steps.
     """
-    observed = np.flatnonzero(np.isfinite(dataset.values[:, 0]).any(0))
-    first, last = int(observed[0]), int(observed[-1]) + 1
+    observed = np.isfinite(dataset.values[:, 0])
+    known = observed.sum(-1)
+    typical = int(np.median(known[known > 0]))
+    last = int(np.flatnonzero(observed.any(0))[-1]) + 1
     season = group.seasons[0] if group.seasons else 1
-    tail = last - max(group.horizon, min((last - first) // 10, LONGEST))
-    return tail - max(season, min((tail - first) // 8, LONGEST)), tail
+    tail = max(group.horizon, min(typical // 10, LONGEST))
+    exam = max(season, min((typical - tail) // 8, LONGEST))
+    return last - tail - exam, last - tail
 
 
 def of_streams(dataset: Dataset, chosen: Array) -> Dataset:

@@ -179,6 +179,28 @@ def test_the_official_forecast_begins_where_the_training_part_ends(tmp_path: Pat
     assert np.array_equal(task.learn, task.end)
 
 
+def test_monthly_series_end_in_one_year(tmp_path: Path) -> None:
+    """Those of a competition may end in different decades; they keep their months, and those learned beside theirs."""
+    ends = {"a": "1971-05", "b": "1993-08", "c": "1993-03"}
+    for file, names in (("made.parquet", "ab"), ("more.parquet", "c")):
+        parts = []
+        for name in names:
+            months = pd.period_range(end=ends[name], periods=60, freq="M")
+            part = pd.DataFrame({"stream": name, "timestamp": months.to_timestamp(), "value": 1.0 * months.month})
+            parts.append(part.assign(split="train" if name == "c" else ["train"] * 48 + ["test"] * 12))
+        pd.concat(parts).to_parquet(tmp_path / file)
+
+    task = task_of(a_set("official", frequency="month", seasons=(12,), also=("more.parquet",)), tmp_path)
+
+    values, first = task.history.values, task.history.first
+    at, month = np.isfinite(values), (first + np.arange(values.shape[1])) % 12 + 1
+    assert task.rows.tolist() == [0, 1]
+    assert task.columns.tolist() == [62, 65]
+    assert [row.nonzero()[0][-1] + 1 for row in at] == [74, 77, 60]
+    assert all((values[row, at[row]] == month[at[row]]).all() for row in range(3))
+    assert at.sum(1).tolist() == [60, 60, 60]
+
+
 def test_rolling_origins_lie_a_season_apart_over_the_end_of_each_stream(tmp_path: Path) -> None:
     """The last of them still has all its leads; training sees nothing from the first on."""
     a_table((9, 8)).to_parquet(tmp_path / "made.parquet")

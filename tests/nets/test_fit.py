@@ -175,6 +175,19 @@ def test_too_little_history_is_no_training() -> None:
     )
 
 
+@pytest.mark.parametrize(("known", "exam", "tail"), [(1000, 112, 100), (200, 24, 20), (60, 24, 20)])
+def test_what_is_held_out_is_a_part_of_a_typical_stream(known: int, exam: int, tail: int) -> None:
+    """Beside a stream of long standing the others are younger; of so many hours a tenth, at least a horizon of 20, is
+    the tail, and an eighth of the rest, at least a day, the exam."""
+    group = hourly_group(horizon=20)
+    values = np.ones((4, 2000))
+    values[1:, : 2000 - known] = np.nan
+
+    since, until = split(dataset(values, group), group)
+
+    assert (until - since, 2000 - until) == (exam, tail)
+
+
 def test_history_that_has_just_begun_again_teaches_nothing() -> None:
     """One reading, long silence, four days: all of these are for judging, and the network stays simple."""
     group = hourly_group()
