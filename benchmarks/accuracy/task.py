@@ -207,7 +207,7 @@ def ending_together(tables: list[DataFrame], group: Group) -> list[DataFrame]:
         cells = table.assign(cell=grid.indices(table["start_ms"].to_numpy()))
         last = cells[~cells["tested"]].groupby("stream")["cell"].max()
         now = now if number else int(last.max())
-        later = cells["stream"].map((now - last) // YEAR * YEAR).to_numpy()
+        later = cells["stream"].map((now - last) // YEAR * YEAR).fillna(0).to_numpy(np.int64)
         found.append(table.assign(start_ms=grid.starts(cells["cell"].to_numpy() + later)))
     return found
 
