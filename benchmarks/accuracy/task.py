@@ -116,8 +116,9 @@ def task_of(dataset: DataSet, folder: Path, *, streams: int | None = None, **sai
     group = group_of(dataset, **said)
     beside = [read(folder / file, dataset) for file in dataset.also]
     others = [other.assign(stream="also " + other["stream"]) for other in beside]
-    if not dataset.future:
-        table, *others = ending_together([table, *others], group)
+    if group.step.unit == "month" and not dataset.future:
+        now = table["start_ms"][~table["tested"]].max()
+        table, *others = (alive(one, now, Grid(group.step, group.timezone)) for one in (table, *others))
     series = [Series(name=name, source=0, labels=(("stream", name),)) for name in names]
     series += [Series(name=name, source=1 + index, labels=()) for index, name in enumerate(dataset.future)]
     extra = [name for other in others for name in sorted(set(other["stream"]))]
@@ -194,22 +195,17 @@ def read(path: Path, dataset: DataSet) -> DataFrame:
     return long[long["value"].notna()]
 
 
-def ending_together(tables: list[DataFrame], group: Group) -> list[DataFrame]:
-    """Streams by the month, moved in time by whole years so that what is known of them ends within one year.
+def alive(table: DataFrame, now_ms: int, months: Grid) -> DataFrame:
+    """Streams by the month, each moved in time by whole years so that what is known of it ends within a year of now.
 
     Series of a collection end when somebody ceased to write them down; a service forecasts streams that are alive at
-    the same time. The first table says when that is; other steps and tables stay as they are.
+    the same time.
     """
-    if group.step.unit != "month":
-        return tables
-    grid, now, found = Grid(group.step, group.timezone), 0, []
-    for number, table in enumerate(tables):
-        cells = table.assign(cell=grid.indices(table["start_ms"].to_numpy()))
-        last = cells[~cells["tested"]].groupby("stream")["cell"].max()
-        now = now if number else int(last.max())
-        later = cells["stream"].map((now - last) // YEAR * YEAR).fillna(0).to_numpy(np.int64)
-        found.append(table.assign(start_ms=grid.starts(cells["cell"].to_numpy() + later)))
-    return found
+    cells = table[["stream", "tested"]].assign(cell=months.indices(table["start_ms"].to_numpy()))
+    last = cells[~cells["tested"]].groupby("stream")["cell"].max()
+    later = (months.index(now_ms) - last) // YEAR * YEAR
+    moved = cells["cell"] + cells["stream"].map(later).fillna(0).astype(np.int64)
+    return table.assign(start_ms=months.starts(moved.to_numpy()))
 
 
 def group_of(dataset: DataSet, **said: object) -> Group:
