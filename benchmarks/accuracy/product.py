@@ -27,7 +27,7 @@ from forecaster.nets.weights import judged
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset
 from forecaster.ports import Progress
-from forecaster.records import Array, Effect, Event, Issued, ModelReady, Panel, Tick
+from forecaster.records import Array, Dataset, Effect, Event, Issued, ModelReady, Panel, Tick
 from forecaster.settings import Group, Mqtt, Settings
 
 VERSION = "ours"
@@ -48,10 +48,10 @@ class Fitted:
 def run(task: Task, path: Path, report: Report) -> dict[str, object]:
     """Train, stream, write the forecasts; what it cost and what was chosen."""
     group = of_steps(task.group)
-    known = task.before(task.learn)
-    first = fit(task, group, known, None, report)
+    known = dataset(task.before(task.learn), group, task.grid)
+    first = fit(group, known, None, report)
     fitted, served = [first] if first else [], Counter[str]()
-    _, unseen = split(dataset(known, group, task.grid), group)
+    _, unseen = split(known, group)
     places, spent_s, issued = where(task), 0.0, 0
     row_of = {one.name: row for row, one in enumerate(task.history.series)}
     with Writer(path, (len(task.rows), group.horizon, len(group.levels))) as file:
@@ -103,7 +103,8 @@ def streamed(
         if column == learned and champion:
             engine.handle([ModelReady(group.name, VERSION, champion.model)])
         if due(task, column):
-            newer = fit(task, group, task.before(np.minimum(task.end, column)), champion, report)
+            known = dataset(task.before(np.minimum(task.end, column)), group, task.grid)
+            newer = fit(group, known, champion, report)
             fitted += [newer] if newer else []
             if newer and newer.note["promoted"]:
                 champion = newer
@@ -145,14 +146,14 @@ def due(task: Task, column: int) -> bool:
     return borders.test < column < borders.end and (column - borders.test) % every == 0
 
 
-def fit(task: Task, group: Group, known: Panel, before: Fitted | None, report: Report) -> Fitted | None:
+def fit(group: Group, known: Dataset, before: Fitted | None, report: Report) -> Fitted | None:
     """One training as the product does it; None when it finds too little to learn from.
 
     Time is this process's own, so that neighbours do not eat the budget.
     """
     began_s = time.process_time()
     found = train(
-        dataset(known, group, task.grid),
+        known,
         group,
         elapsed_s=lambda: time.process_time() - began_s,
         progress=lambda step: report(told(step)),

@@ -9,9 +9,9 @@ Shape letters: **S** streams, **R** rows of a batch for all members, **T** origi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, cycle
 from math import ceil
 from typing import NamedTuple
 
@@ -146,17 +146,21 @@ def pool(strips: Iterable[Strip], shape: Shape, usual: Usual, every: int = 1) ->
     return Pool(seen=View(*reversed(seen)), target=target, observed=observed, useful=useful, every=every)
 
 
-def joined(parts: Sequence[Pool]) -> Pool:
-    """Several as one."""
-    seen, target, observed = zip(*((part.seen, part.target, part.observed) for part in parts), strict=True)
-    both = torch.cat(observed)
-    return Pool(
-        seen=View(*map(torch.cat, zip(*seen, strict=True))),
-        target=torch.cat(target),
-        observed=both,
-        useful=both.any(-1).nonzero().numpy(),
-        every=parts[0].every,
-    )
+def room(like: Pool, rows: int) -> Pool:
+    """Space for so many rows of the same kind, nothing in it yet."""
+    *seen, target, observed = (tensor.new_empty(rows, *tensor.shape[1:]) for tensor in fields(like))
+    return replace(like, seen=View(*seen), target=target, observed=observed)
+
+
+def write(into: Pool, first: int, part: Pool) -> None:
+    """Put the rows of a pool in place of those from ``first`` on."""
+    for tensor, rows in zip(fields(into), fields(part), strict=True):
+        tensor[first : first + len(rows)] = rows
+
+
+def fields(some: Pool) -> tuple[Tensor, ...]:
+    """All tensors of a pool, row by row."""
+    return *some.seen, some.target, some.observed
 
 
 def halved(tensors: tuple[Tensor, ...]) -> Iterator[Tensor]:
@@ -198,7 +202,10 @@ def grown(strip: Strip, shape: Shape) -> Array:
 
 
 def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator) -> Iterator[Pool]:
-    """Pools for ever: all there is, and some streams as if begun late, made once, if that fits; else stretches."""
+    """Pools for ever: all there is, and some streams as if begun late, made once, if that fits; else stretches.
+
+    The next pool of stretches is written over the oldest of those in the last.
+    """
     if not len(strip.values):
         return
     origins = strip.values.shape[-1] - shape.lookback + 1 - shape.horizon
@@ -212,12 +219,17 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     every = sharing(shape.horizon, min(origins, STRETCH))
     length = min(max(origins - every + 1, min(origins, CHUNK)), STRETCH)  # whole streams begin at any of some steps
     count = max(1, POOL_BYTES // (length * (shown + sum(rest) // every)) // PASSES)
-    parts = deque[Pool](maxlen=PASSES)
-    while True:
-        while len(parts) < PASSES:
-            parts.append(pool(stretches(strip, shape, length, count, random), shape, usual, every))
-        yield joined(parts)
-        parts.popleft()
+    rows = max(1, count // TOGETHER) * min(TOGETHER, len(strip.values))  # of a pass, at most
+    useful = deque[Array](maxlen=PASSES)
+    space: Pool | None = None
+    for first in cycle(range(0, PASSES * rows, rows)):
+        drawn = pool(stretches(strip, shape, length, count, random), shape, usual, every)
+        space = space or room(drawn, PASSES * rows)
+        write(space, first, drawn)
+        useful.append(drawn.useful + np.array([first, 0]))
+        del drawn  # before the next is made
+        if len(useful) == PASSES:
+            yield replace(space, useful=np.concatenate(useful))
 
 
 def one_origin(strip: Strip, shape: Shape) -> Strip:
