@@ -11,6 +11,7 @@ import torch
 
 from forecaster.nets.baseline import Climatology, SeasonalNaive
 from forecaster.nets.batches import examination, whole
+from forecaster.nets.belief import USUAL, believed, go, outputs
 from forecaster.nets.dilated import Dilated
 from forecaster.nets.features import Usual
 from forecaster.nets.history import enough, of_streams, split
@@ -21,7 +22,7 @@ from forecaster.nets.opinion import helps, learn
 from forecaster.nets.predictor import NetworkPredictor
 from forecaster.nets.score import against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
-from forecaster.nets.start import worth
+from forecaster.nets.start import ranges, worth
 from forecaster.nets.walk import Half
 from forecaster.nets.weights import arrays, load, misfits, packed, without_second
 from forecaster.nets.width import width
@@ -159,14 +160,20 @@ def train(
 
         other = second_network(since, 0.0)
         learning = course(since, "training", FOR_SECOND if other else 0.0, UNTIL_JUDGED)
-        if not warm:
-            network.begin(worth(learning.lessons, shape.horizon))
+        blank = Network(shape, network.usual) if warm else network
+        weight = worth(learning.lessons, shape.horizon)
+        blank.begin(weight, ranges(learning.lessons, weight, shape.levels))
+        begun = outputs(blank)
         updates = fit(
             network,
             learning,
             examination(whole(dataset, shape.horizon, shape.lookback, until), shape, network.usual, since, random),
         )
         del learning  # and its lessons, before others are made
+        learned, part = outputs(network), USUAL
+        if updates:
+            stretches = float(np.isfinite(dataset.values[:, 0, until:]).sum()) / shape.horizon
+            part = believed(network, begun, lambda: on_tail(network, dataset, group, until), stretches)
         second = other if other and helps(other, network, dataset, until) else None
         missed: list[Array] = []
         challenger = NetworkPredictor(network, group, version, second)
@@ -184,9 +191,13 @@ def train(
                 before = arrays(network, served)
             if served:
                 served = second_network(everything, UNTIL_JUDGED) or served
-            planned = FEWEST if stands else max(FEWEST, ceil(MORE * updates))
+            if stands or not updates:  # it is the champion
+                begun = learned = outputs(network)
+            planned = ceil(MORE * updates) or FEWEST
             learning = course(everything, "learning from all there is", UNTIL_JUDGED, 1.0)
+            go(network, begun, learned, 1.0)
             more = go_on(network, learning._replace(planned=planned))
+            go(network, begun, outputs(network), part)
         if stands and more:  # what is kept, and told of, is the champion
             promoted, verdict = True, f"promoted: the champion, with newer data; the challenger was {verdict}"
             scores["challenger"], updates = scores["champion"], 0
@@ -200,6 +211,11 @@ def train(
         promoted=promoted,
         verdict=verdict,
     )
+
+
+def on_tail(network: Network, dataset: Dataset, group: Group, until: int) -> float:
+    """Pinball loss from step ``until`` on, in seasonal errors; NaN where nothing came."""
+    return score(NetworkPredictor(network, group, ""), dataset, group, until)["pinball"]
 
 
 def scored(

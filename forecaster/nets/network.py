@@ -33,6 +33,9 @@ from forecaster.nets.shape import Shape
 LEAD, RANK = 64, 3
 """D, width of the vector that describes one lead, and R, how many different ways of growing with the lead there are."""
 
+NARROWEST = 1e-3
+"""Smallest distance between two quantiles to begin with, in local scales."""
+
 
 class View(NamedTuple):
     """:class:`forecaster.nets.features.Features` as the network takes them.
@@ -110,10 +113,15 @@ class Network(nn.Module):
         recurrent = {weight: gates for name, weight in self.recurrent.named_parameters() if "bias" not in name}
         return {**recurrent, self.memory.weight: RANK, self.lead.weight: 1}
 
-    def begin(self, worth: Tensor) -> None:
-        """Let the gates begin with what the candidates are worth: logarithms of weights, (H, K)."""
+    def begin(self, worth: Tensor, ranges: Tensor) -> None:
+        """Let gates begin with what candidates are worth, logarithms of weights (H, K), quantiles with places (H, Q).
+
+        What :func:`forecaster.nets.start.worth` and :func:`forecaster.nets.start.ranges` give.
+        """
         with torch.no_grad():
+            gaps = inverse_softplus(ranges.diff(dim=-1))
             self.start[..., : worth.shape[-1]] = worth
+            self.start[..., self.start.shape[-1] - gaps.shape[-1] :] = gaps
 
     def initial_state(self, streams: int) -> Tensor:
         """Zeros, shape (B, P, L, N)."""
@@ -208,8 +216,13 @@ class Linear(nn.Module):
 def bell(levels: tuple[float, ...], candidates: int) -> Tensor:
     """What the head begins with at a lead: all candidates alike, no residual, a bell curve around it; (K + Q,)."""
     places = torch.tensor([NormalDist().inv_cdf(level) for level in levels])
-    gaps = torch.log(torch.expm1(places.diff()))  # softplus undoes it
-    return torch.cat([torch.zeros(candidates + 1), gaps])
+    return torch.cat([torch.zeros(candidates + 1), inverse_softplus(places.diff())])
+
+
+def inverse_softplus(gaps: Tensor) -> Tensor:
+    """What softplus turns into these gaps, or into a small one where there is none."""
+    some = gaps.clamp(min=NARROWEST)
+    return some + torch.log(-torch.expm1(-some))
 
 
 def waves(horizon: int) -> Tensor:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from statistics import NormalDist
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from forecaster.nets.batches import Batch
 from forecaster.nets.loss import FAR
+from forecaster.nets.network import choose
 
 SAMPLE = 64
 """Batches that are enough to tell."""
@@ -48,3 +51,28 @@ def worth(lessons: Iterable[Batch], horizon: int) -> Tensor:
     least = F.pad(error, (0, 1), value=torch.inf).amin(-1, keepdim=True)  # of no candidate: infinite
     weight = -POWER * torch.log(error / least)
     return torch.where(least.isfinite(), weight.clamp(min=LEAST), 0.0)
+
+
+def ranges(lessons: Iterable[Batch], weight: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """How far quantiles lie from the mixture at each lead, by how far off that was, to both sides alike; (H, Q).
+
+    Parameters
+    ----------
+    weight
+        What :func:`worth` gave, (H, K).
+    """
+    nothing = torch.empty(0)
+    leads, errors = [nothing.long()], [nothing]
+    for batch in islice(lessons, SAMPLE):
+        candidates = batch.seen.candidates  # (R, T', H', K)
+        present = candidates.isfinite()
+        mixture = choose(weight[batch.leads], candidates.nan_to_num(0.0), present)[..., 0]
+        there = batch.observed & present.any(-1)
+        leads.append(batch.leads.expand(there.shape)[there])
+        errors.append((batch.target - mixture).abs()[there])
+    lead, error = torch.cat(leads), torch.cat(errors)
+    level = torch.tensor(levels)
+    places = torch.tensor([NormalDist().inv_cdf(one) for one in levels]).repeat(len(weight), 1)
+    for here in np.unique(lead.numpy()).tolist():
+        places[here] = torch.sign(level - 0.5) * error[lead == here].quantile((2 * level - 1).abs())
+    return places

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from math import ceil
 
 import numpy as np
 import pytest
@@ -94,7 +95,8 @@ def test_same_seed_same_weights() -> None:
 def test_nothing_is_learned_from_the_tail() -> None:
     """Whatever the tail holds, the weights that are judged are the same: no target of the loss lies there.
 
-    But for the width of the ranges, which is found there and left out where networks are compared.
+    But for two things that are found there: the width of the ranges, left out where networks are compared, and how far
+    the layer that forecasts goes from where it began.
     """
     group = hourly_group(network=Network(hidden=4), roles=("target", "past", "future"))
     values = np.stack([homes(2, 150, seed) for seed in range(3)], axis=1)
@@ -106,7 +108,9 @@ def test_nothing_is_learned_from_the_tail() -> None:
     one, two = (judged(trained(one, group, updates=60).weights) for one in (data, dataset(other, group)))
 
     assert first == 135
-    assert all(np.array_equal(one[name], two[name]) for name in one.keys() - {"width"})
+    assert all(np.array_equal(one[name], two[name]) for name in one.keys() - {"width", "head.weight", "start"})
+    part = two["head.weight"] / one["head.weight"]
+    np.testing.assert_allclose(part, part.flat[0], rtol=1e-3)
 
 
 @pytest.mark.timeout(300)  # three trainings, longer on a busy machine
@@ -127,17 +131,21 @@ def test_what_passes_goes_on_with_everything(homely: tuple[Group, Dataset, fit.T
     same_but_for = {
         name for name, array in judged(passed.weights).items() if not np.array_equal(judged(other.weights)[name], array)
     }
-    assert same_but_for <= {"width"}
+    assert same_but_for <= {"width", "head.weight", "start"}
     assert not all(np.array_equal(other.weights[name], array) for name, array in passed.weights.items())
     assert [line.fraction for line in told] == sorted(line.fraction for line in told)
 
 
-def test_too_little_time_for_learning_on_leaves_it_as_judged(homely: tuple[Group, Dataset, fit.Trained]) -> None:
+def test_too_little_time_for_learning_on_leaves_it_as_judged(
+    homely: tuple[Group, Dataset, fit.Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A few updates from a fresh optimiser would do harm."""
     group, data, in_time = homely
-    hurried = trained(data, group, updates=60)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "MORE", 5.0)
+        hurried = trained(data, group, updates=60)
 
-    assert in_time.more == fit.FEWEST
+    assert in_time.more == ceil(fit.MORE * in_time.updates)
     assert (hurried.promoted, hurried.more) == (True, 0)
     assert judged(hurried.weights).keys() == hurried.weights.keys()
 
@@ -241,7 +249,7 @@ def test_a_network_without_time_to_learn_knows_what_has_been_right(monkeypatch: 
     walks = dataset(np.random.default_rng(4).normal(size=(4, 1, HISTORY)).cumsum(-1), group)
 
     knowing = trained(walks, group, updates=0)
-    monkeypatch.setattr(fit, "worth", lambda *_: torch.zeros(1))
+    monkeypatch.setattr(fit, "worth", lambda _, horizon: torch.zeros(horizon, 1))
     blank = trained(walks, group, updates=0)
 
     assert max(knowing.updates, blank.updates) <= 1
