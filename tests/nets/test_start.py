@@ -7,7 +7,7 @@ import torch
 
 from forecaster.nets.batches import Batch
 from forecaster.nets.network import View
-from forecaster.nets.start import worth
+from forecaster.nets.start import ranges, worth
 
 
 def batch(errors: list[list[float]], rows: int = 6) -> Batch:
@@ -39,3 +39,17 @@ def test_nothing_to_learn_from_favours_none() -> None:
     """No batch, or no candidate."""
     assert not worth([], 2).any()
     assert worth([batch([[], []])], 2).shape == (2, 0)
+
+
+def test_ranges_are_as_wide_as_the_mixture_was_off() -> None:
+    """Half of what came lies in the 50 % range, whatever the size of the errors at a lead; gaps do not count."""
+    one = batch([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]], rows=500)
+    size = torch.tensor([1.0, 5.0, 1.0])
+    one = one._replace(target=size * torch.from_numpy(np.random.default_rng(0).standard_cauchy((500, 2, 3))).float())
+    one.observed[:, :, 2] = False
+
+    found = ranges([one], torch.zeros(3, 2), (0.25, 0.5, 0.75))
+
+    np.testing.assert_allclose(found[0], [-1, 0, 1], atol=0.1)
+    np.testing.assert_allclose(found[1], [-5, 0, 5], atol=0.5)
+    np.testing.assert_allclose(found[2], [-0.674, 0, 0.674], atol=0.001)  # nothing known: a bell curve
