@@ -108,7 +108,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "without the week lifted": changed(Shape, "lifted", lambda *_: 0),
     "one network instead of two": alone,
     "without a gate": without_gate,
-    "a gate that begins with all alike": changed(fit, "worth", lambda *_: torch.zeros(1)),
+    "a gate that begins with all alike": changed(fit, "worth", lambda _, horizon: torch.zeros(horizon, 1)),
     "unit: scatter, not seasonal error": without_scale,
     "inputs without logarithm": without_calm,
     "residuals as long at quiet times": changed(features, "lively", lambda _, number: np.ones(number.shape)),
@@ -118,6 +118,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "without averaging the weights": changed(loop, "AVERAGING", 0.0),
     "no stop by exam": changed(loop, "PATIENCE", 10**9),
     "without learning on": changed(fit, "go_on", lambda *_: 0),
+    "what was learned believed in full": changed(fit, "believed", lambda *_: 1.0),
 }
 """What is taken away, and how."""
 
