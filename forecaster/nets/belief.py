@@ -10,11 +10,11 @@ James & Stein (1961), "Estimation with Quadratic Loss", Berkeley Symposium: shri
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from forecaster.nets.batches import Batch
+from forecaster.nets.loop import examined
 from forecaster.nets.network import Network
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -43,25 +43,26 @@ def go(network: Network, begun: Outputs, learned: Outputs, part: float) -> None:
         network.start.copy_(torch.lerp(begun["start"], learned["start"], part))
 
 
-def believed(network: Network, begun: Outputs, loss: Callable[[], float], stretches: float) -> float:
-    """Leave a network on the way from where it began, as far as its losses there speak for it; the part of the way.
+def believed(network: Network, begun: Outputs, tail: Batch) -> float:
+    """Leave a network as far from where it began as its loss on the tail speaks for it; the part of the way.
 
     The mean of the parts, each as likely as errors of its size make it: were there n of them, their size to the power
     of -n (Laplace's distribution, its scale not known).
 
     Parameters
     ----------
-    loss
-        Of the network as it is, on steps it has not learned from.
-    stretches
-        Of how many stretches, as long as the horizon, that is.
+    begun
+        What the layer that forecasts began with.
+    tail
+        Steps not learned from; see :func:`forecaster.nets.batches.examination`.
     """
     learned, losses = outputs(network), []
     for part in PARTS:
         go(network, begun, learned, part)
-        losses.append(loss())
-    size = torch.tensor(losses, dtype=torch.float64).clamp(min=1e-12).log().nan_to_num(0.0)
+        losses.append(examined(network, tail, updates=0).loss)
+    unlike = UNLIKE * float(tail.observed[..., 0].sum()) * tail.every / network.shape.horizon
+    size = torch.tensor(losses, dtype=torch.float64).clamp(min=1e-12).log()
     parts = torch.tensor(PARTS, dtype=torch.float64)
-    found = float(torch.softmax(-LEANING * parts - UNLIKE * stretches * size, 0) @ parts)
+    found = float(torch.softmax(-LEANING * parts - unlike * size, 0) @ parts)
     go(network, begun, learned, found)
     return found

@@ -172,8 +172,8 @@ def train(
         del learning  # and its lessons, before others are made
         learned, part = outputs(network), USUAL
         if updates:
-            stretches = float(np.isfinite(dataset.values[:, 0, until:]).sum()) / shape.horizon
-            part = believed(network, begun, lambda: on_tail(network, dataset, group, until), stretches)
+            everything = whole(dataset, shape.horizon, shape.lookback, dataset.values.shape[-1])
+            part = believed(network, begun, examination(everything, shape, network.usual, until, random))
         second = other if other and helps(other, network, dataset, until) else None
         missed: list[Array] = []
         challenger = NetworkPredictor(network, group, version, second)
@@ -184,17 +184,17 @@ def train(
         weights = before = arrays(network, second)
         served, more = second, 0
         if (stands or (promoted and (updates or warm))) and elapsed_s() < group.training.budget_s:
-            everything = dataset.values.shape[-1]
+            end = dataset.values.shape[-1]
             if stands:
                 load({"": network}, began)
                 served = champion.second.network if isinstance(champion, NetworkPredictor) and champion.second else None
                 before = arrays(network, served)
             if served:
-                served = second_network(everything, UNTIL_JUDGED) or served
+                served = second_network(end, UNTIL_JUDGED) or served
             if stands or not updates:  # it is the champion
                 begun = learned = outputs(network)
             planned = ceil(MORE * updates) or FEWEST
-            learning = course(everything, "learning from all there is", UNTIL_JUDGED, 1.0)
+            learning = course(end, "learning from all there is", UNTIL_JUDGED, 1.0)
             go(network, begun, learned, 1.0)
             more = go_on(network, learning._replace(planned=planned))
             go(network, begun, outputs(network), part)
@@ -211,11 +211,6 @@ def train(
         promoted=promoted,
         verdict=verdict,
     )
-
-
-def on_tail(network: Network, dataset: Dataset, group: Group, until: int) -> float:
-    """Pinball loss from step ``until`` on, in seasonal errors; NaN where nothing came."""
-    return score(NetworkPredictor(network, group, ""), dataset, group, until)["pinball"]
 
 
 def scored(
