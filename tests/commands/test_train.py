@@ -77,6 +77,7 @@ def test_a_model_is_saved_with_all_that_is_known_about_it() -> None:
         streams=3,
         steps=400,
         updates=card.updates,
+        more=card.more,
         settings_hash=HOME.fingerprint,
         scores=card.scores,
         promoted=card.promoted,
