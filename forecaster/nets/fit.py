@@ -37,7 +37,7 @@ FOR_SECOND = 0.15
 """Part of the time, at most, for a second network, and again for learning it from all there is."""
 
 MORE, FEWEST = 0.5, 200
-"""Updates of learning on, as a part of those before, and at least: a few would do more harm than good."""
+"""Updates of learning on, as a part of those before; and how many where there were none, because the champion stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ class Network(nn.Module):
         return {**recurrent, self.memory.weight: RANK, self.lead.weight: 1}
 
     def begin(self, worth: Tensor, ranges: Tensor) -> None:
-        """Let gates begin with what candidates are worth, logarithms of weights (H, K), quantiles with places (H, Q).
+        """Let gates begin with logarithms of weights (H, K), and quantiles so far from the median (H, Q).
 
         What :func:`forecaster.nets.start.worth` and :func:`forecaster.nets.start.ranges` give.
         """
