@@ -37,7 +37,7 @@ FOR_SECOND = 0.15
 """Part of the time, at most, for a second network, and again for learning it from all there is."""
 
 MORE, FEWEST = 0.5, 200
-"""Updates of learning on, as a part of those before; and how many where there were none, because the champion stands."""
+"""Updates of learning on, as a part of those before; and how many where there were none and it is the champion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
