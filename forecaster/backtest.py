@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forecaster.leads import buckets
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset, panel
-from forecaster.pipeline.verify import BUCKETS, bucket_names, intervals, pinball
+from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
 from forecaster.settings import Group, Mqtt, Settings, Source
@@ -194,14 +195,12 @@ class Tally:
 
     def scores(self) -> list[Score]:
         """One score per bucket of leads, then one over all; MASE is scaled by the naive error one step ahead."""
-        reached = [(first - 1, min(last, self._horizon)) for first, last in BUCKETS if first <= self._horizon]
-        buckets = dict(zip(bucket_names(self._horizon), reached, strict=True)) | {"all": (0, self._horizon)}
         scale = self._sums[0, 1] / max(self._counts[0], 1)
         found = []
-        for name, (first, end) in buckets.items():
-            count = int(self._counts[first:end].sum())
+        for name, leads in (buckets(self._horizon) | {"all": slice(None)}).items():
+            count = int(self._counts[leads].sum())
             if count:
-                error, naive, loss, *hits = (self._sums[first:end].sum(0) / count).tolist()
+                error, naive, loss, *hits = (self._sums[leads].sum(0) / count).tolist()
                 coverage = {nominal: hit for (nominal, _, _), hit in zip(self._intervals, hits, strict=True)}
                 found.append(
                     Score(

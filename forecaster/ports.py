@@ -49,7 +49,7 @@ class Opinion(Protocol):
         """State of streams never seen, float32 (streams, ...)."""
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        """Advance the state; it, and medians float64 (B, H), NaN of streams it says nothing of."""
+        """Advance the state; it, and medians float64 (B, H), NaN of streams and leads it says nothing of."""
 
 
 class Predictor(Protocol):

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "forecaster"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "leads"},
     {"settings"},
     {"records"},
     {"ports"},

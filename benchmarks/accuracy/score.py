@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.accuracy import measures
 from benchmarks.accuracy.quantiles import chunks
 from benchmarks.accuracy.task import Task
-from forecaster.pipeline.verify import BUCKETS, bucket_names
+from forecaster.leads import buckets
 from forecaster.records import Array
 
 PINBALL = (0.1, 0.5, 0.9)
@@ -133,10 +133,9 @@ def means(sums: Array) -> dict[str, float]:
 
 def in_buckets(sums: Array) -> dict[str, dict[str, float]]:
     """Means per bucket of leads, sums (measures, H)."""
-    horizon = sums.shape[1]
     found = {}
-    for name, (first, last) in zip(bucket_names(horizon), BUCKETS, strict=False):
-        some = means(sums[:, first - 1 : min(last, horizon)])
+    for name, leads in buckets(sums.shape[1]).items():
+        some = means(sums[:, leads])
         found[name] = {key: some[key] for key in ("mae", "pinball", "coverage80", "width80", "coverage95", "width95")}
     return found
 

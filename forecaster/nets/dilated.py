@@ -3,8 +3,8 @@
 A *dilated* recurrence: what it remembers at two o'clock goes on from what it remembered at two o'clock the day before,
 so a state has a place for each step of a season. It sees the last season as it was and has a weight for each lead, no
 candidates and no calendar. Where a series wanders more than it repeats, medians between its own and those of
-:class:`forecaster.nets.network.Network` err less than either; :mod:`forecaster.nets.opinion` finds out whether, and
-:mod:`forecaster.pipeline.choose` how far.
+:class:`forecaster.nets.network.Network` err less than either; :mod:`forecaster.nets.opinion` finds out at which leads,
+and :mod:`forecaster.pipeline.choose` how far.
 
 It is told how far a stream is from its usual level, in units of its usual spread, so it speaks only of streams that it
 was trained on.
@@ -70,6 +70,7 @@ class Dilated(nn.Module):
     """
 
     names: Tensor
+    heard: Tensor
     centre: Tensor
     spread: Tensor
 
@@ -78,12 +79,17 @@ class Dilated(nn.Module):
         self.season, self.horizon = shape.season, shape.horizon
         self.streams = tuple(streams)
         self.register_buffer("names", torch.frombuffer(bytearray(SEPARATOR.join(streams), "utf-8"), dtype=torch.uint8))
+        self.register_buffer("heard", torch.ones(self.horizon, dtype=torch.bool))
         self._row = {name: row for row, name in enumerate(streams)}
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("spread", torch.from_numpy(spread))
         self.embed = nn.Linear(self.season + 2, HIDDEN)
         self.recurrent = Recurrent(shape.cell, HIDDEN, HIDDEN)
         self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
+
+    def hear(self, leads: Array | Tensor) -> None:
+        """Say nothing of other leads than these, bool (H,); kept with the weights."""
+        self.heard.copy_(torch.as_tensor(leads))
 
     def initial_state(self, streams: int) -> Tensor:
         """Zeros, shape (B, M, D): the place of the next step first."""
@@ -117,7 +123,7 @@ class Dilated(nn.Module):
         -------
         state, median
             Advanced, shape (B, M, D), of streams it does not know as it was; float64 (B, H), NaN where too little is
-            known.
+            known and at leads at which it is not heard.
         """
         rows = self.rows(streams)
         known = np.flatnonzero(rows >= 0)
@@ -179,10 +185,11 @@ class Dilated(nn.Module):
         return cast(Tensor, self.head(memory))
 
     def median(self, memory: Tensor, past: Past, origins: Array, rows: Array) -> Array:
-        """In the unit of the data, NaN where too little is known; float64 (B, T, H)."""
+        """In the unit of the data, NaN where too little is known, or it is not heard; float64 (B, T, H)."""
         told = self.ahead(memory).double().numpy() + at(past.value, origins)[..., None]
         centre, spread = self.centre.numpy()[rows, None, None], self.spread.numpy()[rows, None, None]
-        return np.where(at(past.age, origins)[..., None] > self.season, centre + spread * told, np.nan)
+        known = at(past.age, origins)[..., None] > self.season
+        return np.where(known & self.heard.numpy(), centre + spread * told, np.nan)
 
 
 def at(values: Array, positions: Array) -> Array:

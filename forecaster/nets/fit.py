@@ -174,7 +174,9 @@ def train(
         if updates:
             everything = whole(dataset, shape.horizon, shape.lookback, dataset.values.shape[-1])
             part = believed(network, begun, examination(everything, shape, network.usual, until, random))
-        second = other if other and helps(other, network, dataset, until) else None
+        if other:
+            other.hear(helps(other, network, dataset, until))
+        second = other if other and other.heard.any() else None
         missed: list[Array] = []
         challenger = NetworkPredictor(network, group, version, second)
         scores = scored(challenger, champion, dataset, group, until, progress, missed)
@@ -190,7 +192,10 @@ def train(
                 served = champion.second.network if isinstance(champion, NetworkPredictor) and champion.second else None
                 before = arrays(network, served)
             if served:
-                served = second_network(end, UNTIL_JUDGED) or served
+                newer = second_network(end, UNTIL_JUDGED)
+                if newer:
+                    newer.hear(served.heard)
+                served = newer or served
             if stands or not updates:  # it is the champion
                 begun = learned = outputs(network)
             planned = ceil(MORE * updates) or FEWEST

@@ -1,7 +1,7 @@
-"""Train the second network, and find out whether it is a help.
+"""Train the second network, and find out where it is a help.
 
-It learns from what the first one learns from. Whether medians half of the way to its own are better than those of the
-first is seen on the tail, where that is judged: the exam would favour the first, whose weights it chose.
+It learns from what the first one learns from. At which leads medians half of the way to its own are better than those
+of the first is seen on the tail, where that is judged: the exam would favour the first, whose weights it chose.
 See :mod:`forecaster.nets.dilated`.
 """
 
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from forecaster.leads import buckets
 from forecaster.nets.batches import thinned, whole
 from forecaster.nets.dilated import LONGEST, SHORTEST, Dilated, Past
 from forecaster.nets.features import Strip, extract
@@ -142,18 +143,22 @@ def eligible(dataset: Dataset, shape: Shape, end: int) -> Array:
     return changing if len(changing) <= MANY else changing[:0]
 
 
-def helps(other: Dilated, network: Network, dataset: Dataset, first: int) -> bool:
-    """Whether both together have less pinball loss than the first network from step ``first`` on."""
+def helps(other: Dilated, network: Network, dataset: Dataset, first: int) -> Array:
+    """At which leads it should be heard: those of each bucket in which both together have less pinball loss than the
+    first network alone from step ``first`` on; bool (H,)."""
     number = {name: row for row, name in enumerate(dataset.streams)}
     chosen = np.unique(np.linspace(0, len(other.streams) - 1, EXAMINED).astype(int))
     streams = [number[other.streams[row]] for row in chosen]
     losses = [tried(other, network, of_streams(dataset, np.array([row])), first) for row in streams]
     alone, together = np.sum(losses, axis=0)
-    return bool(together < alone)
+    found = np.zeros(len(alone), bool)
+    for leads in buckets(len(alone)).values():
+        found[leads] = together[leads].sum() < alone[leads].sum()
+    return found
 
 
-def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> tuple[float, float]:
-    """Pinball loss of one stream from step ``first`` on, in seasonal errors: of the first network, and of both."""
+def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> Array:
+    """Pinball loss of one stream from step ``first`` on, in seasonal errors, of the first network and of both; (2, H)."""
     shape, target = network.shape, dataset.values[:, 0]
     end = target.shape[-1]
     begin = max(0, first - shape.warmup)
@@ -176,5 +181,4 @@ def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> tup
     unit = seasonal_error(target[:, :first], shape.season, dataset.shift)[0]
     levels = np.asarray(shape.levels)
     errors = [truth[..., None] - said for said in (quantiles, shifted(quantiles, median, shape.middle))]
-    alone, together = (np.nansum(np.maximum(levels * one, (levels - 1) * one)) / unit for one in errors)
-    return alone, together
+    return np.array([np.nansum(np.maximum(levels * one, (levels - 1) * one), (0, 1, 3)) / unit for one in errors])

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from forecaster.leads import buckets
 from forecaster.pipeline.calibrate import Calibration
 from forecaster.pipeline.choose import Choice, towards
 from forecaster.pipeline.shadow import Said, Shadow
 from forecaster.pipeline.table import Column, Table
-from forecaster.pipeline.verify import reached
 from forecaster.ports import Predictor, youth
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
@@ -62,10 +62,10 @@ class Forecasts:
         self._grown = settings.lookback - young  # steps of a window in which a grown stream was observed
         self._naives = tuple(naives)
         self._network: Predictor | None = None
-        buckets = reached(settings.horizon)
-        self._bucket_of = np.repeat(np.arange(len(buckets)), [last - first + 1 for first, last in buckets])
+        leads = buckets(settings.horizon).values()
+        self._bucket_of = np.repeat(np.arange(len(leads)), [bucket.stop - bucket.start for bucket in leads])
         self._calibration = Calibration(settings.levels, self._bucket_of, season)
-        followed = tuple((first + last) // 2 for first, last in buckets)
+        followed = tuple((bucket.start + 1 + bucket.stop) // 2 for bucket in leads)
         self._choice = Choice(followed, len(self._naives))
         self._shadow = Shadow(followed, len(settings.levels), len(self._naives))
         self._parts: dict[str, Part] = {

@@ -17,43 +17,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from forecaster.leads import buckets
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array, Score
 from forecaster.settings import Group
-
-BUCKETS = ((1, 1), (2, 4), (5, 12), (13, 1_000_000))
-"""First and last lead of each bucket; few and fixed, because they become metric labels."""
 
 FEW = 20
 """Weight of the rolling scores of a stream below which they say little."""
 
 MEMORY = 200
 """Steps over which the rolling scores look back, exponentially."""
-
-
-def bucket_names(horizon: int) -> list[str]:
-    """Names of the buckets a horizon reaches.
-
-    Examples
-    --------
-    >>> bucket_names(24)
-    ['1', '2-4', '5-12', '13+']
-    >>> bucket_names(3)
-    ['1', '2-4']
-    """
-    names = ["1", "2-4", "5-12", "13+"]
-    return [name for name, (first, _) in zip(names, BUCKETS, strict=True) if first <= horizon]
-
-
-def reached(horizon: int) -> list[tuple[int, int]]:
-    """First and last lead of each bucket that a horizon reaches.
-
-    Examples
-    --------
-    >>> reached(24)
-    [(1, 1), (2, 4), (5, 12), (13, 24)]
-    """
-    return [(first, min(last, horizon)) for first, last in BUCKETS if first <= horizon]
 
 
 def intervals(levels: tuple[float, ...]) -> list[tuple[float, int, int]]:
@@ -103,7 +76,8 @@ class Ledger:
         self._horizon = horizon
         self._levels = np.array(levels)
         self._intervals = intervals(levels)
-        self._firsts = [first - 1 for first, _ in reached(horizon)]
+        self._buckets = buckets(horizon)
+        self._firsts = [leads.start for leads in self._buckets.values()]
         self._leads = np.arange(1, horizon + 1)
         self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
         cells = horizon * (horizon + 1) // 2
@@ -184,7 +158,7 @@ class Ledger:
         """Rolling scores over all streams, one per bucket that has any."""
         used = slice(0, self._table.count)
         found = []
-        for bucket, name in enumerate(bucket_names(self._horizon)):
+        for bucket, name in enumerate(self._buckets):
             weight, error, naive, loss, change, *hits = self._table["sums"][used, bucket].sum(0)
             if weight == 0:
                 continue

@@ -8,10 +8,12 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from worlds import dataset, homes, hourly_group, inputs, serving, trained, untrained
 
 from forecaster.nets import fit, loop, opinion
-from forecaster.nets.dilated import Dilated
+from forecaster.nets.dilated import Dilated, Past
+from forecaster.nets.phases import look
 from forecaster.nets.predictor import NetworkPredictor, SecondOpinion
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.weights import arrays, judged
@@ -142,9 +144,36 @@ def test_it_is_a_help_where_series_wander(monkeypatch: pytest.MonkeyPatch) -> No
     data, first = dataset(wandering(3, LONG), group), untrained(group)
     found = learned(data.values[:, 0], group, LONG - 400)
     assert found is not None
-    assert opinion.helps(found, first.network, data, LONG - 400)
+    assert opinion.helps(found, first.network, data, LONG - 400).any()
     far = Dilated(shape_of(group, 2), NAMES, np.zeros(3), np.full(3, 1e4)).eval()
-    assert not opinion.helps(far, first.network, data, LONG - 400)
+    assert not opinion.helps(far, first.network, data, LONG - 400).any()
+
+
+def test_it_is_heard_in_the_buckets_of_leads_in_which_it_helps() -> None:
+    """Here it knows all from the second lead on, and is far off at the first."""
+    group = replace(a_group(), horizon=24)
+    data = dataset(homes(3, LONG), group)
+    truth = data.values[:, 0]
+
+    class Seer(Dilated):
+        def median(self, memory: Tensor, past: Past, origins: Array, rows: Array) -> Array:
+            return look(truth[rows], origins[0, :, None] + np.arange(1, 25)) + np.where(np.arange(24) > 0, 0, 1000)
+
+    seer = Seer(shape_of(group, 2), NAMES, np.zeros(3), np.ones(3)).eval()
+    heard = opinion.helps(seer, untrained(group).network, data, LONG - 400)
+    assert heard.tolist() == [False] + 23 * [True]
+
+
+def test_it_is_silent_at_leads_at_which_it_is_not_heard() -> None:
+    """Also when its weights have been kept and loaded."""
+    group = a_group()
+    second, values = a_second(group), homes(3, group.lookback)
+    second.hear(np.arange(group.horizon) >= 4)
+    kept = Dilated.known_by(shape_of(group, 2), second.names.numpy())
+    kept.load_state_dict(second.state_dict())
+    with torch.inference_mode():
+        _, median = kept.step(kept.initial_state(3), values, NAMES)
+    assert np.isfinite(median).all(0).tolist() == second.heard.tolist() == 4 * [False] + (group.horizon - 4) * [True]
 
 
 def test_a_training_keeps_it_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +182,13 @@ def test_a_training_keeps_it_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(loop, "CYCLES", 1)
     group, data = a_group(), dataset(homes(2, LONG), a_group())
     for helpful in (True, False):
-        monkeypatch.setattr(fit, "helps", lambda *_, answer=helpful: answer)
+        heard = helpful & (np.arange(group.horizon) > 0)
+        monkeypatch.setattr(fit, "helps", lambda *_, answer=heard: answer)
         result = trained(data, group)
         model = serving(result, group)
         assert (model.second is not None) == helpful
         if model.second is not None:
             assert model.second.network.streams == data.streams
+            assert model.second.network.heard.tolist() == heard.tolist()
             before = judged(result.weights)
             assert not np.array_equal(before["second/embed.weight"], result.weights["second/embed.weight"])
