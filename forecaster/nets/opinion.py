@@ -158,7 +158,7 @@ def helps(other: Dilated, network: Network, dataset: Dataset, first: int) -> Arr
 
 
 def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> Array:
-    """Pinball loss of one stream from step ``first`` on, in seasonal errors, of the first network and of both; (2, H)."""
+    """Pinball loss of a stream from step ``first`` on, in seasonal errors: of the network, and of both; (2, H)."""
     shape, target = network.shape, dataset.values[:, 0]
     end = target.shape[-1]
     begin = max(0, first - shape.warmup)
