@@ -31,7 +31,7 @@ MEMORY, LEADS = 300, 34
 """Targets over which the rolling errors look back, exponentially, and so many times the lead where that is more: the
 forecasts of one lead overlap, and their errors are alike for about as long as the lead."""
 
-SHARPNESS = 200.0
+SHARPNESS = 100.0
 """With all these targets known, a candidate whose error is 1 % larger counts ``exp(-SHARPNESS / 100)`` of the best."""
 
 DOUBT = 0.4
@@ -41,9 +41,9 @@ come: few of them, alike as neighbours are, tell large differences but not small
 ALONE = 0.05
 """A part smaller than this is left out, so that what is published says plainly what it comes from."""
 
-FAITH = 10.0
-"""How much the network, which has passed its gate, is preferred before anything has come true: it counts ``exp(FAITH)``
-times the naive forecast. The exponent fades as the square of the part of the memory that is yet to come."""
+FAITH = 5.0
+"""How much the network, which has passed its gate, is preferred: it counts ``exp(FAITH)`` times the naive forecast, as
+if that had an error 5 % larger. Who of two that are about as good errs less changes with the weather."""
 
 BLUNTNESS, LEANING = 50.0, 5.0
 """The same of candidates between a network and its second opinion: a part that is larger or smaller by ``p`` than
@@ -88,26 +88,27 @@ class Choice:
 
     def trust(self, slots: Array) -> Array:
         """Part of the network in what is published, the rest is the better naive forecast; (B, K) in [0, 1]."""
-        worse, known = self._worse(slots, "error", "targets")
-        weight = np.exp(-SHARPNESS * worse - FAITH * (1 - known) ** 2 * (1 - TRUSTS))
+        worse = self._worse(slots, "error", "targets")
+        weight = np.exp(-SHARPNESS * worse - FAITH * (1 - TRUSTS))
         part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
         return np.where(self._table["targets"][slots] < ENOUGH, 1.0, part)
 
     def second(self, slots: Array) -> Array:
         """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
-        worse, _ = self._worse(slots, "part_error", "part_targets")
+        worse = self._worse(slots, "part_error", "part_targets")
         weight = np.exp(-BLUNTNESS * worse - LEANING * np.abs(TRUSTS - PART_OF_SECOND))
         part: Array = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         return part
 
-    def _worse(self, slots: Array, errors: str, targets: str) -> tuple[Array, Array]:
-        """How much worse than the best each candidate counts for, (B, K, 5); part of the memory that is full."""
+    def _worse(self, slots: Array, errors: str, targets: str) -> Array:
+        """How much worse than the best each candidate counts for, (B, K, 5)."""
         error = self._table[errors][slots]
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)
         known = np.minimum(1.0, self._table[targets][slots] / self._memory)[..., None]
-        return known * behind**2 / (behind + DOUBT * (1 - known) + 1e-300), known
+        worse: Array = known * behind**2 / (behind + DOUBT * (1 - known) + 1e-300)
+        return worse
 
     def learn(self, slots: Array, said: Said, truth: Array) -> None:
         """The values (B,) have come of which that had been ``said`` in each bucket."""

@@ -40,9 +40,9 @@ def live(choice: Choice, network: float, naives: tuple[float, float], steps: int
 
 
 def test_a_network_worse_than_naive_is_not_published() -> None:
-    """It loses the stream, and wins it back when it has become better."""
+    """It loses the stream, but for a part that does no harm, and wins it back when it has become better."""
     choice = a_choice()
-    assert live(choice, network=3.0, naives=(1.0, 2.0), steps=200)[-1] == 0
+    assert live(choice, network=3.0, naives=(1.0, 2.0), steps=200)[-1] < 0.2
     assert live(choice, network=0.1, naives=(1.0, 2.0), steps=1500)[-1] == 1
 
 
@@ -66,29 +66,35 @@ def test_equals_do_not_take_turns() -> None:
 
 
 def test_a_network_stands_until_there_is_something_to_judge_it_by() -> None:
-    """It has passed its gate, which counts for ever less; where every candidate is right, nothing is decided."""
+    """It has passed its gate, which counts on where every candidate is right."""
     choice = a_choice()
     assert choice.trust(SLOT).tolist() == [[1.0]]
     trust = live(choice, network=0.0, naives=(0.0, 0.0), steps=400)
-    assert 0.85 < trust[50] < 0.95
-    assert (np.diff(trust[50:]) <= 0).all()
-    assert trust[-1] == 0.5
+    assert 0.85 < min(trust[50:]) <= max(trust[50:]) < 0.95
 
 
 def test_few_targets_tell_large_differences_not_small_ones() -> None:
     """A network that errs a tenth more keeps most of its part over a hundred targets; one far worse has none."""
+    assert of_one_that_errs(1.1)[100] > 0.5
+    assert of_one_that_errs(1.1)[-1] < 0.1
+    assert of_one_that_errs(1.5)[200] == 0
+    assert of_one_that_errs(2.0)[100] == 0
 
-    def trust(times: float) -> list[float]:
-        choice, random, found = a_choice(), np.random.default_rng(0), []
-        for error in random.normal(size=400):
-            choice.learn(SLOT, said(np.full((1, 1), times * error), np.array([[[error, 5.0]]])), np.zeros(1))
-            found.append(float(choice.trust(SLOT)[0, 0]))
-        return found
 
-    assert trust(1.1)[100] > 0.5
-    assert trust(1.1)[-1] < 0.1
-    assert trust(1.5)[100] == 0
-    assert trust(2.0)[60] == 0
+def test_of_two_about_as_good_the_network_is_preferred() -> None:
+    """It has half of the say where it errs 5 % more."""
+    assert of_one_that_errs(1.03)[-1] > 0.7
+    assert of_one_that_errs(1.05)[-1] == pytest.approx(0.5)
+    assert of_one_that_errs(1.08)[-1] < 0.3
+
+
+def of_one_that_errs(times: float) -> list[float]:
+    """Trust over 400 targets in a network whose errors are so many times those of the naive forecast."""
+    choice, random, found = a_choice(), np.random.default_rng(0), []
+    for error in random.normal(size=400):
+        choice.learn(SLOT, said(np.full((1, 1), times * error), np.array([[[error, 5.0]]])), np.zeros(1))
+        found.append(float(choice.trust(SLOT)[0, 0]))
+    return found
 
 
 def test_a_long_lead_is_judged_by_what_does_not_overlap() -> None:
