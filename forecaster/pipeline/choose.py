@@ -43,7 +43,8 @@ ALONE = 0.05
 
 FAITH = 5.0
 """How much the network, which has passed its gate, is preferred: it counts ``exp(FAITH)`` times the naive forecast, as
-if that had an error 5 % larger. Who of two that are about as good errs less changes with the weather."""
+if that had an error 5 % larger once all these targets are known. Who of two about as good errs less changes with the
+weather."""
 
 BLUNTNESS, LEANING = 50.0, 5.0
 """The same of candidates between a network and its second opinion: a part that is larger or smaller by ``p`` than

@@ -40,7 +40,7 @@ def live(choice: Choice, network: float, naives: tuple[float, float], steps: int
 
 
 def test_a_network_worse_than_naive_is_not_published() -> None:
-    """It loses the stream, but for a part that does no harm, and wins it back when it has become better."""
+    """It loses the stream, but for a small part, and wins it back when it has become better."""
     choice = a_choice()
     assert live(choice, network=3.0, naives=(1.0, 2.0), steps=200)[-1] < 0.2
     assert live(choice, network=0.1, naives=(1.0, 2.0), steps=1500)[-1] == 1
