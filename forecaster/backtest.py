@@ -15,7 +15,7 @@ from forecaster.leads import buckets
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
-from forecaster.pipeline.panel import dataset, panel
+from forecaster.pipeline.panel import dataset, mask, panel
 from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
@@ -64,7 +64,8 @@ def split(group: Group, history: Panel, grid: Grid, since_ms: int) -> tuple[Pane
 def readings(group: Group, history: Panel, grid: Grid, first: int) -> Iterator[Readings]:
     """The steps of a panel from a column on, as a service would be told of them: one event a step.
 
-    What is known ahead is told as far ahead as the forecasts reach.
+    What is known ahead is told as far ahead as the forecasts reach: a step is closed, and forecast from, when the
+    target of the next one is read.
     """
     series = [
         (one, group.sources[one.source].role == "future", values.tolist())
@@ -75,8 +76,8 @@ def readings(group: Group, history: Panel, grid: Grid, first: int) -> Iterator[R
     for column in range(first, len(starts)):
         told = []
         for one, ahead, values in series:
-            since = column + group.horizon - 1 if ahead and column > first else column
-            until = column + group.horizon if ahead else column + 1
+            since = column + group.horizon if ahead and column > first else column
+            until = column + group.horizon + 1 if ahead else column + 1
             for step in range(since, min(until, len(starts))):
                 if values[step] == values[step]:
                     told.append(Reading(one.name, one.labels, one.source, starts[step], values[step], True))
@@ -119,7 +120,7 @@ def backtest(
     """
     group = of_steps(group)
     grid = Grid(group.step, group.timezone)
-    history = panel(series, steps, grid)
+    history = mask(panel(series, steps, grid), group.exclude, grid)
     before, after = split(group, history, grid, since_ms)
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
     engine.load(group.name, before)

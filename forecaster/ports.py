@@ -32,14 +32,15 @@ YOUNG = 4
 def youth(seasons: Sequence[int], lookback: int) -> int:
     """Steps since its first reading until a stream is forecast by a network, and learned from; before, it is naive.
 
-    In units of a scale known from one or two readings errors can be huge.
+    In units of a scale known from one or two readings errors can be huge. At most half of a lookback, so that one gap
+    does not make a stream young again.
 
     Examples
     --------
     >>> youth((24, 168), lookback=672), youth((), lookback=30), youth((12,), lookback=6)
-    (24, 4, 6)
+    (24, 4, 3)
     """
-    return min(max(YOUNG, min(seasons, default=1)), lookback)
+    return min(max(YOUNG, min(seasons, default=1)), (lookback + 1) // 2)
 
 
 class Opinion(Protocol):
@@ -195,6 +196,8 @@ class Card:
         One sentence: why it was promoted or not.
     more
         Updates after that, on all there is.
+    judged_from
+        Where the tail begins, RFC 3339 UTC; "" where it is not known.
     """
 
     version: str
@@ -213,6 +216,7 @@ class Card:
     promoted: bool
     verdict: str
     more: int = 0
+    judged_from: str = ""
 
 
 class ModelRegistry(Protocol):

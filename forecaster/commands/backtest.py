@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from forecaster import config
+from forecaster.adapters.exclusions import Exclusions
+from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Fan, Result, as_streams, backtest
 from forecaster.commands.chosen import chosen_group
+from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
+from forecaster.pipeline.times import rfc3339
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Dataset, Series
 from forecaster.settings import Group, Settings
@@ -27,16 +31,22 @@ from forecaster.settings import Group, Settings
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
-    from forecaster.commands.publish import moment_ms
-
     settings = config.load(Path(arguments.config), os.environ)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)
+    group = replace(group, exclude=Exclusions(settings.data).of(group))
     series, steps = _data(arguments.data, settings, group)
-    since_ms = moment_ms(arguments.since) or _first_origin(steps, arguments.origins)
+    unseen_ms = None if arguments.train else _judged_from(settings, group)
+    since_ms = moment_ms(arguments.since) or _first_origin(steps, arguments.origins, unseen_ms)
     console = Console(stderr=True)
+    if unseen_ms is not None and since_ms < unseen_ms:
+        console.print(
+            f"the model in service has learned from what was before {rfc3339(unseen_ms)}, so these scores flatter it; "
+            "give --train, or a later --from",
+            style="yellow",
+        )
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("forecasting", total=1.0)
-        network = _trained(group, bar) if arguments.train else _champion(settings, group)
+        network = _trained(group, bar, console) if arguments.train else _champion(settings, group)
         result = backtest(
             group, series, steps, since_ms, network, progress=lambda done: bar.update(task, completed=done)
         )
@@ -70,23 +80,31 @@ def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ..
     return series, steps
 
 
-def _first_origin(steps: Columns, origins: int | None) -> int:
-    """Start of the last ``origins`` steps; by default of the last fifth of the time."""
+def _first_origin(steps: Columns, origins: int | None, unseen_ms: int | None) -> int:
+    """Start of the last ``origins`` steps; by default of the last fifth of the time that the model has not seen."""
     times = np.unique(steps.start_ms)
     back = origins if origins is not None else len(times) // 5
-    return int(times[max(0, len(times) - back)]) if back else int(times[-1])
+    first = int(times[max(0, len(times) - back)]) if back else int(times[-1])
+    return first if origins is not None else max(first, min(unseen_ms or 0, int(times[-1])))
+
+
+def _judged_from(settings: Settings, group: Group) -> int | None:
+    """From where on the model in service was judged: what is before it has learned; None when that is not known."""
+    models = FileModelRegistry(settings.data / "models")
+    version = models.champion(group.name)
+    told = [card.judged_from for card in models.cards(group.name) if card.version == version and card.judged_from]
+    return moment_ms(told[0]) if told else None
 
 
 def _champion(settings: Settings, group: Group) -> Callable[[Dataset], Predictor | None]:
     """As it was judged: what serves has learned from the newest part of the history too."""
-    from forecaster.adapters.registry import FileModelRegistry
     from forecaster.commands.train import in_service
 
     return lambda _: in_service(group, FileModelRegistry(settings.data / "models"))[0]
 
 
-def _trained(group: Group, bar: Bar) -> Callable[[Dataset], Predictor | None]:
-    """Train on what was before the first origin."""
+def _trained(group: Group, bar: Bar, console: Console) -> Callable[[Dataset], Predictor | None]:
+    """Train on what was before the first origin; naive where the service would not have put it into service."""
 
     def train(past: Dataset) -> Predictor | None:
         from forecaster.nets.fit import train
@@ -103,6 +121,9 @@ def _trained(group: Group, bar: Bar) -> Callable[[Dataset], Predictor | None]:
         )
         if trained is None:
             raise BadInput("too little data before the first origin to train on; give a later --from")
+        console.print(trained.verdict, style="green" if trained.promoted else "yellow")
+        if not trained.promoted:
+            return None
         return NetworkPredictor.from_weights(trained.weights, trained.shape, group, "backtest")
 
     return train

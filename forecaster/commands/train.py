@@ -111,6 +111,7 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
     """Read, fit, judge, save, promote when better, and remove old models."""
     # Torch takes seconds to import, and is not needed to say what is wrong with a configuration.
     from forecaster.nets import fit
+    from forecaster.nets.history import split
     from forecaster.pipeline.calendar import Grid
     from forecaster.pipeline.panel import dataset, mask, panel
 
@@ -152,6 +153,7 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
         promoted=trained.promoted,
         verdict=trained.verdict,
         more=trained.more,
+        judged_from=rfc3339(grid.start(past.first + split(data, group)[1])),
     )
     models.save(group.name, trained.weights, card)
     if card.promoted:

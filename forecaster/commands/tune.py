@@ -151,6 +151,7 @@ def tune(
         When there is too little history to put some of it away, or no training came to anything.
     """
     # Torch takes seconds to import, and is not needed to say what is wrong with a configuration.
+    from forecaster.nets.baseline import SeasonalNaive
     from forecaster.nets.history import enough, needed, split
     from forecaster.nets.score import ratio, score
     from forecaster.pipeline.calendar import Grid
@@ -171,9 +172,11 @@ def tune(
             "before there is anything to tune; until then the present settings are as good as any"
         )
 
+    naive = score(SeasonalNaive(group), seen, group, split(seen, group)[1])  # with another lookback, another naive
+
     def attempt(choice: Choice, turn: int, limit_s: float) -> Trial:
         listener(f"round {turn}: {in_words(choice)}", elapsed_s() / budget_s)
-        return trial(seen, group, choice, turn, limit_s, elapsed_s)
+        return trial(seen, group, choice, turn, limit_s, elapsed_s, naive)
 
     trials = search(choices(group, group.training.seed), attempt, elapsed_s, budget_s)
     won, now = best(trials), next(one for one in trials if one.round == 2)
@@ -201,7 +204,13 @@ def until(data: Dataset, end: int, horizon: int) -> Dataset:
 
 
 def trial(
-    data: Dataset, group: Group, choice: Choice, turn: int, limit_s: float, elapsed_s: Callable[[], float]
+    data: Dataset,
+    group: Group,
+    choice: Choice,
+    turn: int,
+    limit_s: float,
+    elapsed_s: Callable[[], float],
+    naive: Mapping[str, float],
 ) -> Trial:
     """Train from nothing, and judge as every training is judged; one that runs out of memory comes to nothing."""
     from forecaster.nets import fit
@@ -221,7 +230,7 @@ def trial(
     except MemoryError:
         trained = None
     if trained is not None:
-        error, updates = ratio(trained.scores["challenger"], trained.scores["naive"]), trained.updates
+        error, updates = ratio(trained.scores["challenger"], naive), trained.updates
         model = NetworkPredictor.from_weights(judged(trained.weights), trained.shape, wanted, "tune")
     return Trial(
         choice=choice,

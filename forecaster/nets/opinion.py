@@ -24,7 +24,7 @@ from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle, way
 from forecaster.nets.network import Network, view
 from forecaster.nets.phases import look
 from forecaster.nets.predictor import unscaled
-from forecaster.nets.score import seasonal_error
+from forecaster.nets.score import unit_of
 from forecaster.nets.shape import Shape
 from forecaster.nets.walk import shifted
 from forecaster.records import Array, Dataset
@@ -178,7 +178,7 @@ def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> Arr
     quantiles = unscaled(scaled.numpy(), features)  # (1, T', H, Q)
     leads = origins[..., None] + np.arange(1, shape.horizon + 1)
     truth = np.where(leads >= first, look(target[0], leads), np.nan)
-    unit = seasonal_error(target[:, :first], shape.season, dataset.shift)[0]
+    unit = unit_of(target, first, shape.season, dataset.shift)[0]
     levels = np.asarray(shape.levels)
     errors = [truth[..., None] - said for said in (quantiles, shifted(quantiles, median, shape.middle))]
     return np.array([np.nansum(np.maximum(levels * one, (levels - 1) * one), (0, 1, 3)) / unit for one in errors])

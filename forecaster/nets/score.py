@@ -41,7 +41,7 @@ def score(
     Returns
     -------
     dict
-        ``mae`` of the median; ``mase``, the same over the stream's error of a value one season old before the tail;
+        ``mae`` of the median; ``mase``, the same over the stream's error of a value one season old (:func:`unit_of`);
         ``pinball``, mean over levels and divided in the same way, so no stream drowns the others. NaN when there is
         nothing to score.
     """
@@ -54,7 +54,7 @@ def score(
     truth = part.values[:, 0]
     levels = np.asarray(group.levels)
     middle = group.levels.index(0.5)
-    unit = seasonal_error(truth[:, :first], season_of(group), dataset.shift)  # (S,)
+    unit = unit_of(truth, first, season_of(group), dataset.shift)  # (S,)
     total = np.zeros(4)
     for origin, quantiles in enumerate(walk(predictor, part, group, first - 1), start=first - 1):
         error = look(truth, origin + np.arange(1, group.horizon + 1))[..., None] - quantiles  # (S, H, Q)
@@ -67,6 +67,15 @@ def score(
         total += [absolute.sum(), (absolute / unit).sum(), (pinball / unit).sum(), there.sum()]
     mae, mase, loss = total[:3] / total[3] if total[3] else np.full(3, np.nan)
     return {"mae": float(mae), "mase": float(mase), "pinball": float(loss)}
+
+
+def unit_of(target: Array, first: int, season: int, shift: Array) -> Array:
+    """What errors from step ``first`` on are told in: the seasonal error before it or of all, whichever is larger.
+
+    A stream that was all but constant until then would count for more than all others. (S, T) to (S,).
+    """
+    before, whole = (seasonal_error(part, season, shift) for part in (target[:, :first], target))
+    return np.maximum(before, whole)
 
 
 def seasonal_error(target: Array, season: int, shift: Array) -> Array:

@@ -56,6 +56,8 @@ def worth(lessons: Iterable[Batch], horizon: int) -> Tensor:
 def ranges(lessons: Iterable[Batch], weight: Tensor, levels: tuple[float, ...]) -> Tensor:
     """How far quantiles lie from the mixture at each lead, by how far off that was, to both sides alike; (H, Q).
 
+    A target beyond all scale, as of a sensor that wakes after a constant, says nothing about a range.
+
     Parameters
     ----------
     weight
@@ -67,9 +69,10 @@ def ranges(lessons: Iterable[Batch], weight: Tensor, levels: tuple[float, ...]) 
         candidates = batch.seen.candidates  # (R, T', H', K)
         present = candidates.isfinite()
         mixture = choose(weight[batch.leads], candidates.nan_to_num(0.0), present)[..., 0]
-        there = batch.observed & present.any(-1)
+        error = (batch.target - mixture).abs()
+        there = batch.observed & present.any(-1) & (error < FAR)
         leads.append(batch.leads.expand(there.shape)[there])
-        errors.append((batch.target - mixture).abs()[there])
+        errors.append(error[there])
     lead, error = torch.cat(leads), torch.cat(errors)
     level = torch.tensor(levels)
     places = torch.tensor([NormalDist().inv_cdf(one) for one in levels]).repeat(len(weight), 1)

@@ -18,7 +18,8 @@ WIDEST, TRIED = 2.0, 36
 """Largest width, and how many are tried."""
 
 PRIOR = 20
-"""Stretches without overlap, as long as the lead, that the guess that ranges are right is worth."""
+"""Stretches without overlap, as long as the lead, that the guess is worth that a lead is like the one before it, and
+that ranges are right at the first."""
 
 PART = 0.5
 """What is done of what would have been best: the network that serves has learned from these steps too, and since."""
@@ -32,8 +33,9 @@ def places(horizon: int) -> Array:
 def width(missed: Sequence[Array], levels: tuple[float, ...], horizon: int) -> Array:
     """How wide the ranges of each lead should be, as a part of what they were; at least 1.
 
-    At each place the width with the smallest pinball loss, the nearer to 1 the fewer targets there were, and half of
-    the way.
+    At each place the width with the smallest pinball loss, the nearer to that of the place before (1 at the first) the
+    fewer targets there were; and half of the way. A tail is often shorter than the horizon, and has no target for the
+    last leads.
 
     Parameters
     ----------
@@ -49,16 +51,16 @@ def width(missed: Sequence[Array], levels: tuple[float, ...], horizon: int) -> A
     """
     tried, leads = np.geomspace(1, WIDEST, TRIED), places(horizon)
     middle, level = levels.index(0.5), np.array(levels)
-    logarithm = np.zeros(len(leads))
+    logarithm, guess = np.zeros(len(leads)), 0.0
     for place, lead in enumerate(leads.tolist()):
         errors = np.concatenate([np.empty((0, len(levels))), *(origin[:, place] for origin in missed)])
         errors = errors[np.isfinite(errors).all(-1)]  # (n, Q)
-        if not len(errors):
-            continue
-        centre = errors[:, middle, None]
-        wider = (centre + times * (errors - centre) for times in tried)
-        loss = [np.maximum(level * error, (level - 1) * error).mean() for error in wider]
-        apart = len(errors) / (lead + 1)
-        logarithm[place] = np.log(tried[np.argmin(loss)]) * apart / (apart + PRIOR)
+        if len(errors):
+            centre = errors[:, middle, None]
+            wider = (centre + times * (errors - centre) for times in tried)
+            loss = [np.maximum(level * error, (level - 1) * error).mean() for error in wider]
+            apart = len(errors) / (lead + 1)
+            guess += (np.log(tried[np.argmin(loss)]) - guess) * apart / (apart + PRIOR)
+        logarithm[place] = guess
     between: Array = np.interp(np.log1p(np.arange(horizon)), np.log1p(leads), logarithm)
     return np.exp(PART * between)

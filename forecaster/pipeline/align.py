@@ -260,16 +260,31 @@ class Aligner:
             yield cell, rows[order], values[order], skipped.get(cell, [])
 
     def _close(self, rows: Array) -> None:
-        """Move every cell up to the mark of these rows to ``_ready``."""
-        table = self._table
-        closed, mark = table["closed"], table["mark"]
+        """Move every cell up to the mark of these rows to ``_ready``.
+
+        A silence longer than the lookback is skipped, from the newest cell that holds a reading to the mark.
+        """
+        closed, mark = self._table["closed"], self._table["mark"]
         far = rows[mark[rows] - closed[rows] > self._lookback]
-        for row in far.tolist():
+        self._close_until(far, np.array([self._newest_held(row) for row in far.tolist()], np.int64))
+        for row in far[mark[far] - closed[far] > self._lookback].tolist():
             self._skipped.setdefault(int(mark[row]), []).append(row)
-        closed[far] = mark[far]
-        table["total"][far], table["count"][far], table["covered_ms"][far] = 0.0, 0, 0
-        table["at_ms"][far] = NEVER
-        while (rows := rows[closed[rows] < mark[rows]]).size:
+            closed[row] = mark[row]
+        self._close_until(rows, mark[rows])
+
+    def _newest_held(self, row: int) -> int:
+        """Newest cell up to the mark of a row that holds a reading; what is closed, where none does."""
+        table = self._table
+        closed = table["closed"].item(row)
+        cells = np.arange(closed + 1, min(closed + self._open, table["mark"].item(row)) + 1)
+        held = cells[table["count"][row, cells % self._open] > 0]
+        return int(held[-1]) if held.size else closed
+
+    def _close_until(self, rows: Array, ends: Array) -> None:
+        """Move the open cells of rows (B,) up to ``ends`` (B,) to ``_ready``."""
+        closed = self._table["closed"]
+        while (open_ := closed[rows] < ends).any():
+            rows, ends = rows[open_], ends[open_]
             cells = closed[rows] + 1
             values = self._finish(rows, cells)
             closed[rows] = cells

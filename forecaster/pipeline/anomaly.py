@@ -16,7 +16,8 @@ LIMIT = 0.995
 def anomaly(truth: Array, quantiles: Array, levels: Sequence[float]) -> Array:
     """Distance from the median in units of the 99 % range on that side; above 1 the value lies outside it.
 
-    The range is drawn out from the outermost levels as a normal distribution's would be.
+    The range is drawn out from the outermost levels as a normal distribution's would be; a side without a level is as
+    wide as the other.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def anomaly(truth: Array, quantiles: Array, levels: Sequence[float]) -> Array:
     Returns
     -------
     Array
-        (B,), never negative, at most 1000; NaN where there was no forecast.
+        (B,), never negative, at most 1000; NaN where there was no forecast, or no level but the median.
 
     Examples
     --------
@@ -34,12 +35,11 @@ def anomaly(truth: Array, quantiles: Array, levels: Sequence[float]) -> Array:
     array([0.  , 1.52])
     """
     median = quantiles[:, levels.index(0.5)]
-    low, high = quantiles[:, 0], quantiles[:, -1]
     bell = NormalDist()
-    reach = np.where(
-        truth >= median,
-        (high - median) * (bell.inv_cdf(LIMIT) / bell.inv_cdf(levels[-1])),
-        (median - low) * (bell.inv_cdf(1 - LIMIT) / bell.inv_cdf(levels[0])),
-    )
+    ends = [end for end in (0, -1) if levels[end] != 0.5]
+    if not ends:
+        return np.full(truth.shape, np.nan)
+    sides = [(quantiles[:, end] - median) * (bell.inv_cdf(LIMIT) / bell.inv_cdf(levels[end])) for end in ends]
+    reach = np.where(truth >= median, sides[-1], sides[0])
     nearly_none = 1e-6 * np.maximum(np.abs(median), 1.0)  # a forecast without width
     return np.minimum(np.abs(truth - median) / np.maximum(reach, nearly_none), 1000.0)

@@ -64,6 +64,7 @@ class GroupState:
         )
         self._forecasts = Forecasts(settings, naives)
         self._drift = Drift()
+        self._exclusions = {(one.stream, *cells(one, self._grid)) for one in settings.exclude}
 
     # --- readings -------------------------------------------------------------------------------------------------
 
@@ -92,7 +93,7 @@ class GroupState:
         if source.role == "future":
             closed = self.aligner.follow_clock(row, now_ms)
             index = self._grid.index(reading.time_ms)
-            if closed < index <= closed + self._ahead:
+            if closed < index <= closed + self._ahead and not self._excluded(index, np.array([row])).any():
                 self._window.know(row, index, reading.value)
             return None  # a forecast array starts before now and ends beyond what we keep; that is no fault
         if retained and not reading.own_time and (source.kind == "amount" or not self.aligner.is_new(row)):
@@ -121,6 +122,9 @@ class GroupState:
         values = self._window.at(rows, index)
         start_ms = self._grid.start(index)
         yield Closed(group=self.settings.name, series=self._streams.names(rows), start_ms=start_ms, values=values)
+        excluded = self._excluded(index, rows)
+        self._window.forget(rows[excluded], index, index + 1)
+        values = np.where(excluded, np.nan, values)
         is_stream = self._streams.slots(rows) >= 0
         rows, truth = rows[is_stream], values[is_stream]
         for first in range(0, len(rows), CHUNK):
@@ -201,34 +205,49 @@ class GroupState:
     def swap(self, version: str, network: Predictor | None) -> Swapped:
         """Forecast with another model from the next step on; its hidden states are rebuilt from the windows."""
         self._forecasts.swap(network)
-        self._warm_up()
+        self._warm_up(np.arange(len(self._streams)))
         return Swapped(group=self.settings.name, version=self.version)
 
     def forget(self, exclusion: Exclusion) -> None:
-        """Take a stretch for never observed, and rebuild the hidden states without it."""
+        """Take a stretch for never observed, what is yet to come of it too, and rebuild the hidden states it was in."""
+        first, end = cells(exclusion, self._grid)
+        self._exclusions.add((exclusion.stream, first, end))
         matching = [row for row, one in self._streams.numbered() if fnmatchcase(one.name, exclusion.stream)]
-        self._window.forget(np.array(matching, np.int64), *cells(exclusion, self._grid))
-        self._forecasts.swap(self._forecasts.network)
-        self._warm_up()
+        changed = self._window.forget(np.array(matching, np.int64), first, end)
+        slots = np.arange(len(self._streams))
+        slots = slots[np.isin(self._streams.beside(self._streams.rows(slots)), changed).any(-1)]
+        self._forecasts.blank(slots)
+        self._warm_up(slots)
 
-    def _warm_up(self) -> None:
-        """Rebuild all hidden states by walking the network over the last steps of every stream."""
+    def _excluded(self, index: int, rows: Array) -> Array:
+        """Whether step ``index`` of rows (B,) is to be forgotten, bool (B,)."""
+        patterns = [pattern for pattern, first, end in self._exclusions if first <= index < end]
+        if not patterns:
+            return np.zeros(len(rows), bool)
+        return np.array([any(fnmatchcase(name, one) for one in patterns) for name in self._streams.names(rows)], bool)
+
+    def _warm_up(self, slots: Array) -> None:
+        """Rebuild hidden states, which are blank, by walking the network over the last steps of their streams."""
         network = self._forecasts.network
         if network is None:
             return
         steps = min(network.warmup, self.settings.warmup)
-        for index, slots in self._by_newest():
-            rows = self._streams.rows(slots)
+        for index, some in self._by_newest(slots):
+            rows = self._streams.rows(some)
             for step in range(index - steps + 1, index + 1):
-                self._forecasts.walk(slots, self._inputs(step, rows))
+                self._forecasts.walk(some, self._inputs(step, rows))
 
-    def _by_newest(self) -> Iterator[tuple[int, Array]]:
-        """Streams that have closed a step, in chunks of the same newest step."""
-        through = self._carried["through"][: self._carried.count]
-        for index in np.unique(through[self._carried["observed"][: self._carried.count] > 0]).tolist():
-            slots = np.flatnonzero(through == index)
-            for first in range(0, len(slots), CHUNK):
-                yield index, slots[first : first + CHUNK]
+    def _by_newest(self, slots: Array) -> Iterator[tuple[int, Array]]:
+        """Those of some streams that still speak and have closed a step, in chunks of the same newest step.
+
+        One that has fallen silent for longer than a lookback begins afresh if it speaks again.
+        """
+        slots = slots[self.aligner.awake[self._streams.rows(slots)] & (self._carried["observed"][slots] > 0)]
+        through = self._carried["through"][slots]
+        for index in np.unique(through).tolist():
+            some = slots[through == index]
+            for first in range(0, len(some), CHUNK):
+                yield index, some[first : first + CHUNK]
 
     # --- starting and looking in ----------------------------------------------------------------------------------
 
@@ -252,15 +271,13 @@ class GroupState:
         slots = self._streams.slots(rows)
         self._carried["through"][slots[slots >= 0]] = seen[slots >= 0]
         self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
-        self._warm_up()
+        self._warm_up(np.arange(len(self._streams)))
 
     def current(self) -> Iterator[Issued]:
         """The newest forecast of every stream again, as it was issued."""
-        for index, slots in self._by_newest():
-            slots = slots[self.aligner.awake[self._streams.rows(slots)]]
-            if slots.size:
-                quantiles, sources = self._ledger.issued(slots, index)
-                yield from self._issued(index, self._streams.rows(slots), quantiles, sources)
+        for index, slots in self._by_newest(np.arange(len(self._streams))):
+            quantiles, sources = self._ledger.issued(slots, index)
+            yield from self._issued(index, self._streams.rows(slots), quantiles, sources)
 
     def series(self) -> dict[str, Series]:
         """All series by name."""
@@ -336,4 +353,4 @@ class GroupState:
         self._forecasts.swap(network)
         self._forecasts.restore(parts["forecasts"], same_network=same_network)
         if not same_network:
-            self._warm_up()
+            self._warm_up(np.arange(len(self._streams)))

@@ -54,12 +54,17 @@ class Window:
         at = index % self._period
         self._table["window"][row, at] = self._table["window"][row, at + self._period] = value
 
-    def forget(self, rows: Array, first: int, end: int) -> None:
-        """Steps ``first`` up to ``end`` of rows (B,) were never observed, as far as they are kept."""
+    def forget(self, rows: Array, first: int, end: int) -> Array:
+        """Steps ``first`` up to ``end`` of rows (B,) were never observed, as far as they are kept; rows it changed."""
+        changed = []
         for row in rows.tolist():
             newest = int(self._table["newest"][row])
-            for index in range(max(first, newest - self._past + 1), min(end, newest + 1)):
-                self.know(row, index, np.nan)
+            cells = np.arange(max(first, newest - self._past + 1), min(end, newest + self._ahead + 1)) % self._period
+            if np.isfinite(self._table["window"][row, cells]).any():
+                changed.append(row)
+                for far in (0, self._period):
+                    self._table["window"][row, cells + far] = np.nan
+        return np.array(changed, np.int64)
 
     def clear(self, row: int, index: int) -> None:
         """Forget everything of a series; ``index`` counts as its newest step."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Tally, backtest
 from forecaster.cli import main
 from forecaster.ports import Columns
 from forecaster.records import Dataset, Series, Verified
-from forecaster.testing import a_group, a_source, at
+from forecaster.testing import a_card, a_group, a_source, at
 
 HOUR_MS = 3_600_000
 CONFIGURATION = """
@@ -107,3 +108,37 @@ def test_nothing_after_an_origin_is_known_to_it() -> None:
 
 def no_network(_: Dataset) -> None:
     """Naive forecasts only."""
+
+
+def test_a_network_that_its_gate_rejects_is_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is measured is what would have been published: naive, and it is said why."""
+    config, table = written(tmp_path)
+    config.write_text(config.read_text() + "    training: {budget: 2s}\n")
+    json_file = tmp_path / "scores.json"
+    monkeypatch.setattr("forecaster.nets.fit.judge", lambda _: (False, "rejected: no better"))
+
+    assert main(["backtest", str(table), "--config", str(config), "--train", "--json", str(json_file)]) == 0
+
+    assert "rejected: no better" in capsys.readouterr().err
+    assert {score["skill"] for score in json.loads(json_file.read_text())["scores"]} <= {0.0, None}
+
+
+def test_a_model_is_scored_on_what_it_had_not_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default from where it was judged; earlier on request, with a warning."""
+    config, table = written(tmp_path)
+    card = a_card(promoted=True, judged_from="2026-01-12T00:00:00Z")
+    models = FileModelRegistry(tmp_path / "data" / "models")
+    models.save("household", {}, card)
+    models.promote("household", card.version)
+
+    assert main(["backtest", str(table), "--config", str(config)]) == 0
+    told = capsys.readouterr()
+    assert "23 origins" in told.out
+    assert "flatter" not in told.err
+
+    assert main(["backtest", str(table), "--config", str(config), "--from", "2026-01-11"]) == 0
+    told = capsys.readouterr()
+    assert "47 origins" in told.out
+    assert "flatter" in told.err

@@ -53,6 +53,20 @@ def test_scores_by_hand() -> None:
     assert late["mase"] == pytest.approx(0.25)
 
 
+def test_a_stream_that_slept_until_the_tail_does_not_decide_alone() -> None:
+    """Constant but for one small reading, then in use: its errors are told in what it does then."""
+    group = hourly_group()
+    values = homes(5, 120)
+    usual = dataset(values[1:], group)
+    values[0, :100] = 0.0
+    values[0, 50] = 1e-6
+    data = dataset(values, group)
+
+    found = score(Seer(data, 100, late=1), data, group, 100)["mase"]
+
+    assert found < 5 * score(Seer(usual, 100, late=1), usual, group, 100)["mase"]
+
+
 def test_streams_that_ended_before_the_tail_are_not_drawn() -> None:
     """One of a thousand speaks in the tail: it is the one that is scored."""
     group = hourly_group()

@@ -53,3 +53,11 @@ def test_ranges_are_as_wide_as_the_mixture_was_off() -> None:
     np.testing.assert_allclose(found[0], [-1, 0, 1], atol=0.1)
     np.testing.assert_allclose(found[1], [-5, 0, 5], atol=0.5)
     np.testing.assert_allclose(found[2], [-0.674, 0, 0.674], atol=0.001)  # nothing known: a bell curve
+
+
+def test_a_target_beyond_all_scale_says_nothing_about_a_range() -> None:
+    """As of a sensor that wakes after a constant: its scale is that of rounding errors."""
+    one = batch([[1.0, 1.0]], rows=10)
+    one.target[:5] = torch.inf
+
+    np.testing.assert_allclose(ranges([one], torch.zeros(1, 2), (0.1, 0.5, 0.9)), [[-1, 0, 1]], atol=1e-6)

@@ -28,13 +28,22 @@ def test_half_of_what_was_missing_is_added_and_nothing_taken_away(said: float, e
 
 
 def test_few_targets_say_little() -> None:
-    """Of one stream whose tail is as long as the lead; none says nothing, gaps neither."""
+    """Of one stream whose tail is as long as the last lead; none says nothing, gaps neither."""
     few = width(missed(1, 24, 24, 0.5), LEVELS, 24)
 
-    assert few[-1] == pytest.approx(1, abs=0.03)
-    assert few[0] > few[-1]
+    assert (few < 2**0.5 - 0.05).all()
+    assert (few > 1.05).all()
     assert (width([], LEVELS, 24) == 1).all()
     assert (width([np.full((3, len(places(24)), 5), np.nan)], LEVELS, 24) == 1).all()
+
+
+def test_a_lead_of_which_nothing_came_is_as_the_one_before() -> None:
+    """A tail shorter than the horizon."""
+    short = missed(2000, 20, 24, 0.8)
+    for origin in short:
+        origin[:, places(24) >= 12] = np.nan
+
+    assert width(short, LEVELS, 24) == pytest.approx(0.8**-0.5, rel=0.03)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 24, 720])

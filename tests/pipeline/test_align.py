@@ -36,7 +36,7 @@ def closed(
     found = {}
     for index, _, values, _ in aligner.settle():
         offset_s = (grid.start(index) - at("12:00")) // 1000
-        found[f"{offset_s // 60:02}:{offset_s % 60:02}"] = float(values[0])
+        found |= {f"{offset_s // 60:02}:{offset_s % 60:02}": value for value in values.tolist()}
     return found
 
 
@@ -174,3 +174,18 @@ def test_a_static_covariate_lasts() -> None:
     source = a_source(role="static")
     found = closed([("00:10", 7.0)], clock="03:00", source=source)
     assert list(found.values()) == [7.0, 7.0, 7.0]
+
+
+@pytest.mark.parametrize("gap", [11, 12, 15, 38])
+def test_nothing_is_lost_around_a_long_silence(gap: int) -> None:
+    """What lay in open steps before it is closed, and the reading after it counts, though the ring goes round."""
+    last = f"{gap + 20:02}:30"
+    readings = [("00:10", 1.0), ("01:10", 2.0), (f"{gap + 1:02}:10", 3.0), (last, 4.0)]
+
+    found = closed(readings, lateness_s=120.0)
+
+    assert {when: value for when, value in found.items() if value == value} == {
+        "00:00": 1.0,
+        "01:00": 2.0,
+        f"{gap + 1:02}:00": 3.0,
+    }

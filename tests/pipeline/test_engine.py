@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from engines import HOUR_MS, START_MS, Adviser, Counter, an_engine, forecasts, kinds, power, wave
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.nets.baseline import SeasonalNaive
-from forecaster.pipeline.engine import Engine
-from forecaster.ports import Opinion, Predictor
+from forecaster.ports import Predictor
 from forecaster.records import (
     Accepted,
     Array,
     Closed,
     Drifted,
-    Effect,
     Event,
-    Forget,
     Inputs,
     Issued,
     Message,
@@ -31,72 +28,7 @@ from forecaster.records import (
     Tick,
     Verified,
 )
-from forecaster.settings import Exclusion, Group, Mqtt, Settings
-from forecaster.testing import a_group, a_source, at
-
-HOUR_MS = 3_600_000
-START_MS = at("00:00")
-
-
-def an_engine(*groups: Group, clock: str = "system", first: type = SeasonalNaive) -> Engine:
-    groups = groups or (a_group(),)
-    return Engine(
-        Settings(mqtt=Mqtt(url="mqtt://localhost"), groups=groups, clock=clock), lambda group: (first(group),)
-    )
-
-
-def power(hour: float, value: float, home: str = "a", **changes: object) -> Message:
-    """A reading of one home, some hours after the start."""
-    said = Message(f"home/{home}/power", f"{value:g}".encode(), START_MS + round(hour * HOUR_MS))
-    return replace(said, **changes)
-
-
-def wave(hours: int, homes: Sequence[str] = ("a",)) -> list[Message]:
-    return [power(h, 10 + np.sin(h) + i, home) for h in range(hours) for i, home in enumerate(homes)]
-
-
-def kinds(effects: list[Effect]) -> list[str]:
-    return [type(effect).__name__ for effect in effects]
-
-
-def forecasts(effects: list[Effect]) -> dict[tuple[str, int], Array]:
-    """Quantiles (H, Q) by stream and origin."""
-    return {
-        (stream, one.origin_ms): one.quantiles[i]
-        for one in effects
-        if isinstance(one, Issued)
-        for i, stream in enumerate(one.streams)
-    }
-
-
-class Adviser:
-    """A second opinion: ten less for each step it has carried its state over; of stream b it says nothing."""
-
-    def initial_state(self, streams: int) -> Array:
-        return np.zeros((streams, 2), np.float32)
-
-    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        known = [name != "b" for name in inputs.streams]
-        median = np.where(np.array(known)[:, None], -10.0 * (state[:, 1:] + 1), np.nan)
-        return state + 1, np.broadcast_to(median, (len(state), 3)).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Counter:
-    """A predictor that says how many steps it has carried its state over, at every lead and level."""
-
-    horizon: int = 3
-    levels: int = 5
-    version: str = "0001"
-    second: Opinion | None = None
-    warmup: int = 4
-
-    def initial_state(self, streams: int) -> Array:
-        return np.zeros((streams, 1, 1, 1), np.float32)
-
-    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        state = state + 1
-        return state, np.broadcast_to(state[:, 0, :, :], (len(state), self.horizon, self.levels)).astype(np.float64)
+from forecaster.testing import a_group, a_source
 
 
 def test_a_step_that_closes_is_forecast_and_the_forecast_verified() -> None:
@@ -191,24 +123,12 @@ def test_time_in_the_messages_moves_a_replayed_clock() -> None:
     assert engine.due_ms() is None
 
 
-def test_what_is_forgotten_was_never_seen() -> None:
-    """A broken sensor's readings, forgotten, leave forecasts within 1 % of those of a run without them."""
-    group = a_group(seasons=(24,), lookback=168)
-    broken, clean = an_engine(group), an_engine(group)
-    for engine, value in ((broken, b"5000"), (clean, None)):
-        for hour in range(120):
-            message = power(hour, 10 + np.sin(hour / 24 * 2 * np.pi))
-            if 50 <= hour < 60 and value is not None:
-                message = replace(message, payload=value)
-            engine.handle([] if 50 <= hour < 60 and value is None else [message])
-    stretch = Exclusion(stream="a", since_ms=START_MS + 50 * HOUR_MS, until_ms=START_MS + 60 * HOUR_MS)
+@pytest.mark.parametrize("levels", [(0.5,), (0.5, 0.9), (0.1, 0.5)])
+def test_levels_may_lie_on_one_side_of_the_median(levels: tuple[float, ...]) -> None:
+    """Or be the median alone."""
+    effects = an_engine(a_group(levels=levels)).handle(wave(40))
 
-    broken.handle([Forget("household", stretch)])
-
-    expected, found = (forecasts(engine.handle([power(120, 10), power(121, 10)])) for engine in (clean, broken))
-    assert expected.keys() == found.keys()
-    for key, quantiles in expected.items():
-        np.testing.assert_allclose(found[key], quantiles, rtol=0.01)
+    assert np.isfinite(np.stack(list(forecasts(effects).values()))).all()
 
 
 def test_a_value_far_out_of_its_range_is_an_anomaly() -> None:
