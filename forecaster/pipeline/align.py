@@ -174,7 +174,8 @@ class Aligner:
     def _accept_meter(self, row: int, source: Source, time_ms: int, value: float) -> Reason | None:
         """Spread what a meter counted since its last reading over the cells that time covers.
 
-        The share of the cell that has just closed goes to the open one, so nothing is lost at a boundary; shares of
+        The share of the cell that has just closed goes to the open one, so nothing is lost at a boundary, and a meter
+        that reports once a step gives each step what it counted since the last report, whenever that comes; shares of
         cells that closed as gaps are dropped, or they would come as one spike.
         """
         if time_ms < self._table["newest_ms"][row]:
@@ -191,7 +192,7 @@ class Aligner:
             from_ms = max(since_ms, grid.start(cell))
             to_ms = min(time_ms, grid.start(cell + 1))
             counted_from_ms = start_ms if cell == max(first, closed + 1) else from_ms
-            self._place(row, cell, to_ms, rate * (to_ms - counted_from_ms), to_ms - from_ms)
+            self._place(row, cell, to_ms, rate * (to_ms - counted_from_ms), to_ms - counted_from_ms)
         return None
 
     def _place(self, row: int, cell: int, time_ms: int, value: float, covers_ms: int = 0) -> None:

@@ -154,6 +154,22 @@ def test_a_boundary_loses_no_energy() -> None:
     assert total == pytest.approx(650.0)
 
 
+@pytest.mark.parametrize("second", [1, 10, 20, 29, 31, 50, 59])
+def test_a_meter_that_reports_once_a_step_may_do_so_at_any_time_of_it(second: int) -> None:
+    """Each step has what was counted since the report before, though it closes five seconds after its end."""
+    aligner, source, grid = an_aligner(a_source(kind="meter"), lateness_s=5.0)
+    found = []
+    for minute in range(10):
+        now_ms = at("12:00:00") + 1000 * (60 * minute + second)
+        aligner.pass_time(now_ms)
+        assert aligner.accept(0, source, now_ms, 100.0 + 6 * minute) is None
+        aligner.pass_time(now_ms + 60_000 - 1000 * second + 5000)
+        found += [values[0] for _, _, values, _ in aligner.settle() for _ in range(len(values))]
+
+    np.testing.assert_allclose(found[1:], 6.0)
+    assert len(found) == 10
+
+
 def test_a_gap_of_a_meter_does_not_become_a_spike() -> None:
     """Steps that closed without a reading stay gaps; the step after has its own share only."""
     aligner, source, _ = an_aligner(METER)
