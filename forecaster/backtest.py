@@ -13,6 +13,7 @@ import numpy as np
 
 from forecaster.leads import buckets
 from forecaster.nets.baseline import naives
+from forecaster.pipeline.align import Aligner
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset, mask, panel
@@ -42,6 +43,8 @@ class Result:
     ----------
     scores
         One per bucket of leads, then one over all leads (``all``).
+    model
+        Version of the network that was given; ``naive`` without.
     streams, origins
         How much was forecast.
     fan
@@ -49,6 +52,7 @@ class Result:
     """
 
     scores: list[Score]
+    model: str
     streams: int
     origins: int
     fan: Fan | None
@@ -142,7 +146,8 @@ def backtest(
             del issued[min(issued)]
         progress(done / len(after))
     fan = _fan(history, grid, issued, stream) if issued else None
-    return Result(scores=tally.scores(), streams=len(streams), origins=origins, fan=fan)
+    version = model.version if model is not None else "naive"
+    return Result(scores=tally.scores(), model=version, streams=len(streams), origins=origins, fan=fan)
 
 
 def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str | None) -> Fan | None:
@@ -215,6 +220,29 @@ class Tally:
                     )
                 )
         return found
+
+
+def steps_of(readings: Columns, streams: int, source: Source, group: Group) -> Columns:
+    """Readings in order of time, each that of one of ``streams``, as the steps that the service would have closed.
+
+    ``start_ms`` is the time of a reading in what is given, the start of a step in what is returned. Values that the
+    source calls implausible, and what a meter does not believe, are left out.
+    """
+    grid = Grid(group.step, group.timezone)
+    aligner = Aligner(replace(group, lateness_s=0.0, sources=(source,)), grid)
+    for _ in range(streams):
+        aligner.add(source)
+    low, high = (end if end is not None else sign * np.inf for end, sign in zip(source.valid, (-1, 1), strict=True))
+    good = (low <= readings.values) & (readings.values <= high)
+    told = (column[good].tolist() for column in (readings.series, readings.start_ms, readings.values))
+    for row, time_ms, value in zip(*told, strict=True):
+        aligner.accept(row, source, time_ms, value)
+    aligner.pass_time(grid.start(grid.index(int(readings.start_ms.max())) + 1))
+    steps = [(index, rows, values) for index, rows, values, _ in aligner.settle()]
+    index = np.concatenate([np.full(len(rows), index) for index, rows, _ in steps])
+    rows, values = (np.concatenate([step[part] for step in steps]) for part in (1, 2))
+    there = np.isfinite(values)
+    return Columns(series=rows[there].astype(np.int32), start_ms=grid.starts(index[there]), values=values[there])
 
 
 def as_streams(names: Sequence[str], source: Source) -> list[Series]:

@@ -200,7 +200,9 @@ def _models(own: ArgumentParser, environment: Environment) -> None:
 
 
 def _backtest(own: ArgumentParser, environment: Environment) -> None:
-    own.add_argument("data", metavar="DATA", help="CSV or Parquet file, 'households' (bundled), or 'history' (stored)")
+    own.add_argument(
+        "data", metavar="DATA", help="CSV or Parquet file of readings, 'households' (bundled), or 'history' (stored)"
+    )
     own.add_argument("--group", metavar="NAME", help="group to test (default: the first)")
     span = own.add_mutually_exclusive_group()
     span.add_argument("--origins", type=int, metavar="N", help="score forecasts from the last N origins")

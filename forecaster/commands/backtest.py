@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +20,25 @@ from rich.table import Table
 from forecaster import config
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
-from forecaster.backtest import Fan, Result, as_streams, backtest
+from forecaster.backtest import Fan, Result, as_streams, backtest, steps_of
 from forecaster.commands.chosen import chosen_group
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
 from forecaster.pipeline.times import rfc3339
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Dataset, Series
-from forecaster.settings import Group, Settings
+from forecaster.settings import Group, Settings, Source
+
+HOMES = "households"
+"""The bundled data."""
+
+HOURLY = Source(topic=HOMES, kind="amount", aggregate="sum")
+"""What they are."""
 
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
-    settings = config.load(Path(arguments.config), os.environ)
+    settings = _settings(arguments)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)
     group = replace(group, exclude=Exclusions(settings.data).of(group))
     series, steps = _data(arguments.data, settings, group)
@@ -60,8 +67,17 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _settings(arguments: Namespace) -> Settings:
+    """The configuration; for the bundled homes, where there is none, that of the demo."""
+    path = Path(arguments.config)
+    if arguments.data != HOMES or path.exists():
+        return config.load(path, os.environ)
+    with as_file(files("forecaster") / "data" / "demo.yaml") as demo:
+        return config.load(demo, {"DEMO_BROKER": "mqtt://127.0.0.1", "DEMO_DATA": str(path.parent / "data")})
+
+
 def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ...], Columns]:
-    """The stored history, or a table whose columns are streams."""
+    """The stored history, or a table of what sensors sent, each column or name a stream."""
     from forecaster.adapters.sqlite_history import SqliteHistory
     from forecaster.commands.tables import households, read_table
 
@@ -69,12 +85,13 @@ def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ..
         with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
             series, steps = history.read(group.name)
     else:
-        table = households() if name == "households" else read_table(name)
+        table, source = (households(), HOURLY) if name == HOMES else (read_table(name), group.targets[0])
         names, index = np.unique(table["stream"].to_numpy(str), return_inverse=True)
         series = tuple(as_streams(names.tolist(), group.targets[0]))
-        steps = Columns(
+        readings = Columns(
             series=index.astype(np.int32), start_ms=table["timestamp"].to_numpy(), values=table["value"].to_numpy(float)
         )
+        steps = steps_of(readings, len(names), source, group)
     if not len(steps.values):
         raise BadInput(f"{name}: holds no steps of group '{group.name}' yet")
     return series, steps
@@ -130,7 +147,8 @@ def _trained(group: Group, bar: Bar, console: Console) -> Callable[[Dataset], Pr
 
 
 def _table(result: Result, group: Group) -> Table:
-    table = Table(title=f"{group.name}: {result.streams} streams, {result.origins} origins", title_justify="left")
+    title = f"{group.name}, model {result.model}: {result.streams} streams, {result.origins} origins"
+    table = Table(title=title, title_justify="left")
     intervals = list(result.scores[0].coverage)
     for heading in ("leads", "forecasts", "MAE", "MASE", "pinball", "skill", *(f"in {one:.0%}" for one in intervals)):
         table.add_column(heading, justify="right")
@@ -150,7 +168,13 @@ def _table(result: Result, group: Group) -> Table:
 
 def _write_json(path: Path, result: Result, group: Group) -> None:
     scores = [{name: _plain(value) for name, value in asdict(score).items()} for score in result.scores]
-    found = {"group": group.name, "streams": result.streams, "origins": result.origins, "scores": scores}
+    found = {
+        "group": group.name,
+        "model": result.model,
+        "streams": result.streams,
+        "origins": result.origins,
+        "scores": scores,
+    }
     path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
 
 

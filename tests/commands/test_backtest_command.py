@@ -50,9 +50,31 @@ def test_a_table_is_scored_and_written_as_json(tmp_path: Path, capsys: pytest.Ca
 
     told = json.loads(json_file.read_text())
     assert code == 0
-    assert "household: 2 streams" in capsys.readouterr().out
+    assert "household, model naive: 2 streams" in capsys.readouterr().out
     assert [score["leads"] for score in told["scores"]] == ["1", "2-4", "5-12", "all"]
     assert told["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
+    """The stand of a meter, five minutes past each hour, is scored as what was used in each hour."""
+    config, table = written(tmp_path)
+    config.write_text(config.read_text().replace("kind: amount", "kind: meter, valid: [0, 1000000]"))
+    stand, rows = 1000.0, ["timestamp,a", "2026-01-01T00:01:00Z,-1"]
+    for hour in range(24 * 12):
+        stand += 2 + np.sin(2 * np.pi * hour / 24)
+        rows.append(f"2026-01-{1 + hour // 24:02}T{hour % 24:02}:05:00Z,{stand:.6f}")
+    table.write_text("\n".join(rows))
+    json_file = tmp_path / "scores.json"
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "48", "--json", str(json_file)]) == 0
+
+    assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=0.2)
+
+
+def test_the_bundled_homes_need_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's command."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["backtest", "households", "--origins", "3"]) == 0
 
 
 def test_the_picture_of_a_forecast_is_drawn(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_boundary_loses_no_energy() -> None:
 @pytest.mark.parametrize("second", [1, 10, 20, 29, 31, 50, 59])
 def test_a_meter_that_reports_once_a_step_may_do_so_at_any_time_of_it(second: int) -> None:
     """Each step has what was counted since the report before, though it closes five seconds after its end."""
-    aligner, source, grid = an_aligner(a_source(kind="meter"), lateness_s=5.0)
+    aligner, source, _ = an_aligner(a_source(kind="meter"), lateness_s=5.0)
     found = []
     for minute in range(10):
         now_ms = at("12:00:00") + 1000 * (60 * minute + second)
