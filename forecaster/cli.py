@@ -223,7 +223,13 @@ def _replay(own: ArgumentParser, environment: Environment) -> None:
 def _forget(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
     own.add_argument("--stream", required=True, metavar="NAME", help="name of the stream, or a pattern with * and ?")
-    own.add_argument("--from", dest="since", required=True, metavar="TIME", help="first moment (RFC 3339)")
+    own.add_argument(
+        "--from",
+        dest="since",
+        required=True,
+        metavar="TIME",
+        help="first moment (RFC 3339; local to the group without an offset)",
+    )
     own.add_argument("--until", required=True, metavar="TIME", help="first moment after it")
     _config_option(own, environment)
 

@@ -105,6 +105,7 @@ class Daemon:
         settings = replace(settings, groups=groups)
         self.settings = settings
         self._forgotten: set[tuple[str, Exclusion]] = set()
+        self._learned: dict[str, int] = {}  # steps that a group had taken in when it was last trained
         self._clock = clock or SystemClock()
         self._started_s = time.monotonic()
         self._ended = Event()
@@ -251,14 +252,17 @@ class Daemon:
             self._jobs.train_now(name, partial(self._train, group))
 
     def _train(self, group: Group) -> None:
-        """Train a group in a process of its own, unless there is too little to learn from."""
-        if self.engine.observed(group.name) < needed(group):
+        """Train a group in a process of its own, unless there is too little to learn from, or nothing new."""
+        taken = self.engine.taken(group.name)
+        if self.engine.observed(group.name) < needed(group) or taken == self._learned.get(group.name):
             return
         self._until_durable(self._loop.call(self._flush).result())
         log.info("training group=%s", group.name)
         began = time.monotonic()
         outcome, card = self._trainer.train(group, partial(self._progress, group.name))
         self.metrics.training(group.name, outcome, time.monotonic() - began)
+        if card:
+            self._learned[group.name] = taken
         log.info("training ended group=%s outcome=%s %s", group.name, outcome, card.verdict if card else "")
         self._offer_model(group)
 

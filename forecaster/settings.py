@@ -247,6 +247,16 @@ class Group:
         return max(24, 2 * self.seasons[0]) if self.seasons else 24
 
     @property
+    def season(self) -> int:
+        """Steps of the smallest season, 1 without any."""
+        return self.seasons[0] if self.seasons else 1
+
+    @property
+    def past(self) -> int:
+        """Steps that are remembered of a stream: a window, and what a hidden state is rebuilt from."""
+        return self.lookback + max(self.warmup, self.season)
+
+    @property
     def fingerprint(self) -> str:
         """Hash of what a model depends on: another fingerprint, another model."""
         relevant = (

@@ -25,8 +25,9 @@ from forecaster.commands.demo_screen import Look, line, panel, summary
 from forecaster.commands.demo_watcher import Watcher
 from forecaster.commands.scrape import Numbers, scrape
 from forecaster.config import load
-from forecaster.errors import ForecasterError
+from forecaster.errors import BadInput, ForecasterError
 
+MOST_HOMES = 20
 HOURS_PER_S = 100
 HOURS = 9504
 START_S = 60.0
@@ -36,7 +37,9 @@ LINE_EVERY_S = 5.0
 
 def run(arguments: Namespace) -> int:
     """Show the demo; 0 when forecasts were published, 1 when none was."""
-    homes = max(1, min(arguments.homes, 20))
+    homes = arguments.homes
+    if not 1 <= homes <= MOST_HOMES:
+        raise BadInput(f"--homes {homes}: there are 1 to {MOST_HOMES}")
     with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):  # also when a script started this in the background
             signal.signal(number, signal.default_int_handler)
@@ -99,8 +102,9 @@ def watch(look: Callable[[], Look], check: Callable[[], None], seconds: float | 
             while time.monotonic() < ends:
                 check()
                 time.sleep(min(LINE_EVERY_S, max(0.0, ends - time.monotonic())))
-                last = look()
-                print(line(last), flush=True)
+                before, last = line(last), look()
+                if line(last) != before:
+                    print(line(last), flush=True)
     return last
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from forecaster import config
 from forecaster.adapters.exclusions import Exclusions
@@ -19,12 +20,16 @@ def run(arguments: Namespace) -> int:
     """Write it down; a running service forgets within seconds, the next training skips it."""
     settings = config.load(Path(arguments.config), os.environ)
     group = chosen_group(settings, arguments.group)
-    since_ms, until_ms = moment_ms(arguments.since), moment_ms(arguments.until)
+    zone = ZoneInfo(group.timezone)
+    since_ms, until_ms = moment_ms(arguments.since, zone), moment_ms(arguments.until, zone)
     assert since_ms is not None
     assert until_ms is not None
     if since_ms >= until_ms:
         raise BadInput("--from must lie before --until")
-    Exclusions(settings.data).add(group.name, Exclusion(stream=arguments.stream, since_ms=since_ms, until_ms=until_ms))
+    exclusions = Exclusions(settings.data)
+    asked = Exclusion(stream=arguments.stream, since_ms=since_ms, until_ms=until_ms)
+    if asked not in exclusions.of(group):
+        exclusions.add(group.name, asked)
     print(f"forgotten: {group.name} {arguments.stream}, {rfc3339(since_ms)} to {rfc3339(until_ms)}")
     print(f"the history keeps it; to have it back, take it out of {settings.data / 'exclusions.json'} and restart")
     return 0

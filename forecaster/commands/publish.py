@@ -9,7 +9,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +64,8 @@ def speed_of(text: str) -> float:
     return speed
 
 
-def moment_ms(text: str | None) -> int | None:
-    """A time given by a person, as epoch milliseconds; UTC where it says no offset.
+def moment_ms(text: str | None, zone: tzinfo = UTC) -> int | None:
+    """A time given by a person, as epoch milliseconds; local to the zone where it says no offset.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def moment_ms(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    moment = read_time(text, UTC)
+    moment = read_time(text, zone)
     if moment is None:
         raise BadInput(f"{text!r} is no time; expected something like 2013-01-31T14:00:00Z or 2013-01-31")
     return moment

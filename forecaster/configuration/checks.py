@@ -162,6 +162,10 @@ def _group(key: Key, group: models.Group) -> Iterator[Finding]:
             yield Finding((*key, "covariates", index), f"found {one!r} twice", "it once")
     if not group.network.own_past and not (topics or resolve.calendar(group)):
         yield Finding((*key, "network", "own_past"), "false, but no covariates", "something to forecast from")
+    for index, span in enumerate(group.exclude):
+        stretch = resolve.exclusion(span, group.timezone)
+        if stretch.since_ms >= stretch.until_ms:
+            yield Finding((*key, "exclude", index, "until"), f"found {span.until}", f"a moment after {span.since}")
     longest = max(resolve.seasons(group), default=0)
     if group.lookback is not None and group.lookback < longest:
         yield Finding((*key, "lookback"), f"found {group.lookback}", f"at least the longest season, {longest}")

@@ -15,7 +15,7 @@ def needed(group: Group) -> int:
 
     Three of the smallest seasons and a horizon: then the part before the tail still shows whole forecasts.
     """
-    season = group.seasons[0] if group.seasons else 1
+    season = group.season
     return max(3 * season + group.horizon, 2 * group.horizon + 6)
 
 
@@ -42,7 +42,7 @@ def split(dataset: Dataset, group: Group) -> tuple[int, int]:
     known = observed.sum(-1)
     typical = int(np.median(known[known > 0]))
     last = int(np.flatnonzero(observed.any(0))[-1]) + 1
-    season = group.seasons[0] if group.seasons else 1
+    season = group.season
     tail = max(group.horizon, min(typical // 10, LONGEST))
     exam = max(season, min((typical - tail) // 8, LONGEST))
     return last - tail - exam, last - tail

@@ -35,6 +35,9 @@ MAX_UNKNOWN = 10_000
 NO_GROUP = -1
 """Index that goes with a topic no source matches."""
 
+LARGEST = 1e18
+"""A value beyond is refused though no ``valid`` range is given: no sensor measures it, and sums of it overflow."""
+
 EARLIEST_MS = 631_152_000_000
 """1990: an earlier time comes from a clock that was never set."""
 
@@ -205,8 +208,8 @@ def compile_reader(group: Group, group_index: int, source: Source, index: int, *
         value=None if bare else Path.parse(source.value or "$"),
         time=None if source.time is None else Path.parse(source.time),
         clock=partial(read_time, zone=ZoneInfo(source.time_zone), form=source.time_format),
-        low=-inf if low is None else low,
-        high=inf if high is None else high,
+        low=-LARGEST if low is None else low,
+        high=LARGEST if high is None else high,
         words=source.kind == "gauge",
         series=source.role == "future",
         earliest_ms=EARLIEST_MS if live else EARLIEST_RECORDED_MS,

@@ -162,6 +162,10 @@ class Engine:
         """Most observed steps of any stream of a group."""
         return self._groups[self._index[group]].observed()
 
+    def taken(self, group: str) -> int:
+        """Observed steps of all streams of a group together: whether anything is new."""
+        return self._groups[self._index[group]].taken()
+
     def series(self, group: str) -> dict[str, Series]:
         """Series of a group by name."""
         return self._groups[self._index[group]].series()

@@ -13,6 +13,7 @@ from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.drift import Drift
 from forecaster.pipeline.forecasts import Forecasts
 from forecaster.pipeline.panel import cells
+from forecaster.pipeline.spikes import winsorized
 from forecaster.pipeline.streams import NOBODY, Streams
 from forecaster.pipeline.table import Column, Table
 from forecaster.pipeline.verify import Ledger
@@ -45,15 +46,14 @@ class GroupState:
     def __init__(self, settings: Group, naives: Sequence[Predictor]) -> None:
         self.settings = settings
         self._grid = Grid(settings.step, settings.timezone)
-        self._season = settings.seasons[0] if settings.seasons else 1
-        self._past = settings.lookback + max(settings.warmup, self._season)
+        self._season = settings.season
         self._streams = Streams(settings)
         self.aligner = Aligner(settings, self._grid)
         self.aligner.add(settings.sources[0])  # row 0, nobody
         # a forecast that comes once a season must still reach the horizon at the end of it
         known_ahead = max(settings.horizon, self._season) if "future" in settings.channels else 0
         self._ahead = settings.horizon + known_ahead
-        self._window = Window(self._past, self._ahead)
+        self._window = Window(settings.past, self._ahead, self._season)
         self._window.add()
         self._ledger = Ledger(settings)
         self._carried = Table(
@@ -118,26 +118,28 @@ class GroupState:
                 self._forecasts.blank(slot[slot >= 0])
 
     def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
-        self._window.push(rows, index, values)
-        values = self._window.at(rows, index)
+        self._window.take(rows, index, values)
+        values = np.where(np.isnan(values), self._window.at(rows, index), values)
         start_ms = self._grid.start(index)
         yield Closed(group=self.settings.name, series=self._streams.names(rows), start_ms=start_ms, values=values)
         excluded = self._excluded(index, rows)
         self._window.forget(rows[excluded], index, index + 1)
         values = np.where(excluded, np.nan, values)
         is_stream = self._streams.slots(rows) >= 0
-        rows, truth = rows[is_stream], values[is_stream]
+        rows, came = rows[is_stream], values[is_stream]
         for first in range(0, len(rows), CHUNK):
             some = slice(first, first + CHUNK)
             slots = self._streams.slots(rows[some])
-            yield from self._verify(index, slots, rows[some], truth[some])
+            yield from self._verify(index, slots, rows[some], came[some])
             yield from self._forecast(index, slots, rows[some])
 
-    def _verify(self, index: int, slots: Array, rows: Array, truth: Array) -> Iterator[Verified | Drifted]:
-        seen = ~np.isnan(truth)
+    def _verify(self, index: int, slots: Array, rows: Array, came: Array) -> Iterator[Verified | Drifted]:
+        """Compare what came with what had been said, and learn from it as far as it is believed."""
+        seen = ~np.isnan(came)
         if not seen.any():
             return
-        slots, rows, truth = slots[seen], rows[seen], truth[seen]
+        slots, rows, came = slots[seen], rows[seen], came[seen]
+        truth = self._window.at(rows, index)
         quantiles, naive = self._ledger.said(slots, index)
         self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
         self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), truth)
@@ -146,10 +148,10 @@ class GroupState:
             group=self.settings.name,
             streams=self._streams.names(rows),
             start_ms=self._grid.start(index),
-            truth=truth,
+            truth=came,
             quantiles=quantiles,
             naive=naive,
-            anomaly=anomaly(truth, quantiles[:, 0], self.settings.levels),
+            anomaly=anomaly(came, quantiles[:, 0], self.settings.levels),
         )
         median = quantiles[:, 0, self.settings.levels.index(0.5)]
         usual = np.maximum(self._ledger.usual_error(slots), 1e-9)
@@ -263,8 +265,9 @@ class GroupState:
         if not rows.size or last < history.first:
             return
         values = np.stack([values for row, values in added if row is not None])
-        for index in range(max(history.first, last - self._past + 1), last + 1):
-            self._window.push(rows, index, values[:, index - history.first])
+        taken = winsorized(values, self.settings.past, self._season)
+        for index in range(max(history.first, last - self.settings.past + 1), last + 1):
+            self._window.push(rows, index, taken[:, index - history.first])
         observed = ~np.isnan(values)
         seen = np.where(observed.any(1), last - observed[:, ::-1].argmax(1), history.first)
         self.aligner.resume(rows, last, seen, values[np.arange(len(rows)), seen - history.first])
@@ -295,6 +298,10 @@ class GroupState:
     def observed(self) -> int:
         """Most observed steps of any stream."""
         return int(self._carried["observed"].max(initial=0))
+
+    def taken(self) -> int:
+        """Observed steps of all streams together."""
+        return int(self._carried["observed"].sum())
 
     def states(self) -> dict[str, int]:
         """How many streams are ``active``, ``warming`` (less than a season observed) or ``stale`` (silent)."""

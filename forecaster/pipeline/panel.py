@@ -10,6 +10,7 @@ import numpy as np
 
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.links import Links
+from forecaster.pipeline.spikes import winsorized
 from forecaster.ports import Columns
 from forecaster.records import Dataset, Panel, Series
 from forecaster.settings import Exclusion, Group
@@ -46,17 +47,20 @@ def cells(exclusion: Exclusion, grid: Grid) -> tuple[int, int]:
 
 
 def dataset(history: Panel, group: Group, grid: Grid) -> Dataset:
-    """A panel with the covariates of each stream beside it; what a network is trained on."""
+    """A panel with the covariates of each stream beside it, spikes drawn in; what a network is trained on."""
     links = Links(group)
     known = [(row, one) for row, one in enumerate(history.series) if one.source < len(group.sources)]
     streams = [row for row, one in known if group.sources[one.source].role == "target"]
     slot = {row: number for number, row in enumerate(streams)}
     steps = history.values.shape[1]
     values = np.full((len(streams), len(group.channels), steps), np.nan)
-    values[:, 0] = history.values[streams]
+    told = [row for row, one in known if group.sources[one.source].role == "future"]  # ahead of time, not measured
+    taken = winsorized(history.values, group.past, group.season)
+    taken[told] = history.values[told]
+    values[:, 0] = taken[streams]
     for row, one in known:
         for stream, channel, covariate in links.add(row, one):
-            values[slot[stream], channel] = history.values[covariate]
+            values[slot[stream], channel] = taken[covariate]
     count = steps + group.horizon
     return Dataset(
         streams=tuple(history.series[row].name for row in streams),

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from forecaster.pipeline.spikes import DRAWN_IN, drawn_in, enough
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array
+
+NEVER = np.iinfo(np.int64).min
+"""Before every step."""
 
 
 class Window:
@@ -23,15 +27,19 @@ class Window:
         Steps kept up to and including the newest.
     ahead
         Steps kept beyond it, for values known in advance.
+    season
+        Steps; see :mod:`forecaster.pipeline.spikes`.
     """
 
-    def __init__(self, past: int, ahead: int) -> None:
+    def __init__(self, past: int, ahead: int, season: int) -> None:
         self._past, self._ahead = past, ahead
+        self._enough = enough(season)
         self._period = past + ahead + 1
         self._table = Table(
             {
                 "window": Column((2 * self._period,), np.float64, np.nan),
-                "newest": Column((), np.int64, np.iinfo(np.int64).min),
+                "newest": Column((), np.int64, NEVER),
+                "drawn": Column((DRAWN_IN,), np.int64, NEVER),  # newest steps that were drawn in
             }
         )
 
@@ -39,8 +47,18 @@ class Window:
         """Row of a new series."""
         return self._table.add()
 
+    def take(self, rows: Array, index: int, values: Array) -> None:
+        """Step ``index`` of these rows (B,) has closed: as :meth:`push`, with spikes drawn in."""
+        seen = self.view(rows, index - 1, self._past, 0)
+        known = np.isfinite(seen).sum(-1) >= self._enough
+        taken = drawn_in(values, np.fmin.reduce(seen, -1), np.fmax.reduce(seen, -1))
+        drawn = self._table["drawn"]
+        spike = known & np.isfinite(values) & (taken != values) & (drawn[rows, 0] < index - self._past)
+        drawn[rows[spike]] = np.column_stack([drawn[rows[spike], 1:], np.full(spike.sum(), index)])
+        self.push(rows, index, np.where(spike, taken, values))
+
     def push(self, rows: Array, index: int, values: Array) -> None:
-        """Step ``index`` of these rows (B,) has closed with ``values`` (B,); NaN keeps what was known ahead."""
+        """Step ``index`` of these rows (B,) is to be remembered as ``values`` (B,); NaN keeps what was known ahead."""
         ring = self._table["window"]
         at, far = index % self._period, (index + self._ahead + 1) % self._period
         known = ring[rows, at]
@@ -70,6 +88,7 @@ class Window:
         """Forget everything of a series; ``index`` counts as its newest step."""
         self._table["window"][row] = np.nan
         self._table["newest"][row] = index
+        self._table["drawn"][row] = NEVER
 
     def newest(self, rows: Array) -> Array:
         """Newest step pushed, of rows of any shape."""
@@ -86,7 +105,7 @@ class Window:
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot; each cell once."""
-        return {"window": self._table["window"][:, : self._period].copy(), "newest": self._table["newest"].copy()}
+        return {**self._table.state(), "window": self._table["window"][:, : self._period].copy()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""

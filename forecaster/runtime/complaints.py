@@ -32,7 +32,8 @@ class Complaints:
             self._beyond += 1
         else:
             self._counts[key] = 0
-            log.warning("message refused reason=%s group=%s stream=%s %s", reject.reason, *key[:2], reject.detail)
+            detail = f" {reject.detail}" if reject.detail else ""
+            log.warning("message refused reason=%s group=%s stream=%s%s", reject.reason, *key[:2], detail)
 
     def tell(self) -> None:
         """Once a minute, say how many more there were."""

@@ -54,15 +54,16 @@ def healthz(health: Health) -> Response:
 
 
 def readyz(health: Health) -> Response:
-    """``ready`` with 200, or ``starting`` with 503: do messages flow, and is the state restored?"""
+    """``ready`` with 200, or ``waiting`` with 503: do messages flow, and is the state restored?"""
     problems = []
     if not health.restored:
         problems.append("state is being restored")
     if not health.mqtt_connected:
         problems.append("not connected to the MQTT broker")
-    return _answer(health, "starting" if problems else "ready", problems)
+    return _answer(health, "waiting" if problems else "ready", problems)
 
 
 def _answer(health: Health, status: str, problems: list[str]) -> Response:
-    body = {"status": status, **asdict(health), "problems": problems}
+    rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(health).items()}
+    body = {"status": status, **rounded, "problems": problems}
     return Response(503 if problems else 200, JSON, json.dumps(body).encode() + b"\n")

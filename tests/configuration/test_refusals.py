@@ -43,6 +43,10 @@ from written import SMALL, told
             "covariates[0].topic: found the capture {homes}; "
             "expected captures that the streams have too (home, meter); did you mean 'home'?",
         ),
+        (
+            "exclude: [{since: 2026-11-02T00:00, until: 2026-11-01T00:00}]",
+            "exclude[0].until: found 2026-11-01T00:00:00; expected a moment after 2026-11-02T00:00:00",
+        ),
         ("streams: []", "streams: found []; expected at least one"),
     ],
 )

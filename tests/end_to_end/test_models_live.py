@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -181,4 +182,23 @@ def test_a_broken_model_is_replaced_by_the_one_before(begin: Callable[..., Servi
     (models.directory / "household" / "champion.json").write_text("not JSON")
     one.start()
     swapped(one, "0001")
+    one.stop()
+
+
+def test_nothing_new_is_not_learned_again(service: Callable[..., Service], mosquitto: Mosquitto, trained: Path) -> None:
+    """Due every second: once for what was there, once for the hour that came, and then no more."""
+    often = config(mosquitto, "idle").replace("every: never", "every: 1s").replace("budget: 3s", "budget: 1s")
+    one = service(often, "idle")
+    shutil.copytree(trained, one.data)
+    one.start()
+
+    def trainings(how: str) -> int:
+        return one.said_now().count(f"training {how}group=household")
+
+    eventually(lambda: trainings("ended ") == 1, what="a training of what is there")
+    publish(mosquitto.port, hours(HISTORY, HISTORY + 2))
+    eventually(lambda: trainings("ended ") == 2, what="a training of what came")
+    time.sleep(5)
+
+    assert trainings("") == 2
     one.stop()

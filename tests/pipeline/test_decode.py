@@ -108,13 +108,14 @@ def test_the_plausible_range_includes_its_ends() -> None:
     source = Source(topic="t", valid=(0.0, 100.0))
 
     assert [value_of(payload, source) for payload in (b"0", b"100", b"-0.1", b"100.1")] == [0, 100, "range", "range"]
+    assert [value_of(payload, Source(topic="t")) for payload in (b"1e18", b"-1e19")] == [1e18, "range"]
 
 
 def test_a_reject_says_who_and_why() -> None:
     """Group, stream and a line for the log that quotes at most a number."""
     (reject,) = read("t", b"100.5", Source(topic="t", valid=(None, 100.0)))
 
-    assert reject == Reject(group="g", stream="t", reason="range", detail="100.5 is outside -inf to 100")
+    assert reject == Reject(group="g", stream="t", reason="range", detail="100.5 is outside -1e+18 to 100")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ NAN = np.nan
 
 
 def a_window(past: int = 3, ahead: int = 2) -> Window:
-    window = Window(past, ahead)
+    window = Window(past, ahead, season=1)
     window.add()
     return window
 

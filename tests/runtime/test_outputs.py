@@ -52,7 +52,7 @@ def test_each_effect_goes_where_it_belongs(caplog: pytest.LogCaptureFixture) -> 
     assert [lead["median"] for lead in said["leads"]] == [2.0, 7.0, 12.0]
     assert buffer.rows == 1
     assert caplog.messages == [
-        "message refused reason=parse group=household stream=a ",
+        "message refused reason=parse group=household stream=a",
         "model swapped group=household model=0001",
         "drift: errors have risen group=household",
     ]

@@ -61,7 +61,7 @@ def test_what_is_wrong_is_said() -> None:
     """The reasons are in the answer."""
     body = json.loads(readyz(replace(FINE, restored=False, mqtt_connected=False)).body)
 
-    assert body["status"] == "starting"
+    assert body["status"] == "waiting"
     assert body["problems"] == ["state is being restored", "not connected to the MQTT broker"]
 
 
