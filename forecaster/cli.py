@@ -228,7 +228,7 @@ def _forget(own: ArgumentParser, environment: Environment) -> None:
         dest="since",
         required=True,
         metavar="TIME",
-        help="first moment (RFC 3339; local to the group without an offset)",
+        help="first moment (RFC 3339, or local time)",
     )
     own.add_argument("--until", required=True, metavar="TIME", help="first moment after it")
     _config_option(own, environment)
