@@ -200,9 +200,7 @@ def _models(own: ArgumentParser, environment: Environment) -> None:
 
 
 def _backtest(own: ArgumentParser, environment: Environment) -> None:
-    own.add_argument(
-        "data", metavar="DATA", help="CSV or Parquet file of readings, 'households' (bundled), or 'history' (stored)"
-    )
+    own.add_argument("data", metavar="DATA", help="CSV or Parquet of readings, 'households' (bundled), or 'history'")
     own.add_argument("--group", metavar="NAME", help="group to test (default: the first)")
     span = own.add_mutually_exclusive_group()
     span.add_argument("--origins", type=int, metavar="N", help="score forecasts from the last N origins")
@@ -223,13 +221,7 @@ def _replay(own: ArgumentParser, environment: Environment) -> None:
 def _forget(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
     own.add_argument("--stream", required=True, metavar="NAME", help="name of the stream, or a pattern with * and ?")
-    own.add_argument(
-        "--from",
-        dest="since",
-        required=True,
-        metavar="TIME",
-        help="first moment (RFC 3339, or local time)",
-    )
+    own.add_argument("--from", dest="since", required=True, metavar="TIME", help="first moment (RFC 3339 or local)")
     own.add_argument("--until", required=True, metavar="TIME", help="first moment after it")
     _config_option(own, environment)
 
