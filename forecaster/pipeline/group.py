@@ -118,15 +118,15 @@ class GroupState:
                 self._forecasts.blank(slot[slot >= 0])
 
     def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
-        self._window.take(rows, index, values)
+        excluded = self._excluded(index, rows)
+        for first in range(0, len(rows), CHUNK):
+            some = slice(first, first + CHUNK)
+            self._window.take(rows[some], index, np.where(excluded[some], np.nan, values[some]))
         values = np.where(np.isnan(values), self._window.at(rows, index), values)
         start_ms = self._grid.start(index)
         yield Closed(group=self.settings.name, series=self._streams.names(rows), start_ms=start_ms, values=values)
-        excluded = self._excluded(index, rows)
-        self._window.forget(rows[excluded], index, index + 1)
-        values = np.where(excluded, np.nan, values)
         is_stream = self._streams.slots(rows) >= 0
-        rows, came = rows[is_stream], values[is_stream]
+        rows, came = rows[is_stream], np.where(excluded, np.nan, values)[is_stream]
         for first in range(0, len(rows), CHUNK):
             some = slice(first, first + CHUNK)
             slots = self._streams.slots(rows[some])

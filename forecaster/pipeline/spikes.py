@@ -19,6 +19,9 @@ from forecaster.records import Array
 FEWEST, SEASONS = 8, 2
 """A stream is known well enough once so many values, and so many seasons, are remembered."""
 
+CHUNK = 128
+"""Series looked at together; bounds the memory."""
+
 DRAWN_IN = 2
 """Spikes within what is remembered; the next is believed."""
 
@@ -45,11 +48,13 @@ def drawn_in(values: Array, lowest: Array, highest: Array) -> Array:
 def winsorized(values: Array, past: int, season: int) -> Array:
     """Series (S, T) as a service that remembers ``past`` steps takes them in; NaN stays NaN."""
     taken = values.copy()
-    count = np.pad(np.isfinite(values).cumsum(-1), ((0, 0), (past + 1, 0)))[:, : values.shape[1] + past]
-    known = count[:, past:] - count[:, : values.shape[1]] >= enough(season)  # (S, T)
-    spikes, _, _ = _spikes(values, known, past)
-    for row in np.flatnonzero(spikes.any(-1)).tolist():
-        _take_in(taken[row], known[row], past)
+    for first in range(0, len(values), CHUNK):
+        some = taken[first : first + CHUNK]
+        count = np.pad(np.isfinite(some).cumsum(-1), ((0, 0), (past + 1, 0)))[:, : some.shape[1] + past]
+        known = count[:, past:] - count[:, : some.shape[1]] >= enough(season)
+        spikes, _, _ = _spikes(some, known, past)
+        for row in np.flatnonzero(spikes.any(-1)).tolist():
+            _take_in(some[row], known[row], past)
     return taken
 
 
