@@ -238,9 +238,9 @@ def steps_of(readings: Columns, streams: int, source: Source, group: Group) -> C
     for row, time_ms, value in zip(*told, strict=True):
         aligner.accept(row, source, time_ms, value)
     aligner.pass_time(grid.start(grid.index(int(readings.start_ms.max())) + 1))
-    steps = [(index, rows, values) for index, rows, values, _ in aligner.settle()]
-    index = np.concatenate([np.full(len(rows), index) for index, rows, _ in steps])
-    rows, values = (np.concatenate([step[part] for step in steps]) for part in (1, 2))
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    steps = [nothing, *((np.full(len(rows), cell), rows, values) for cell, rows, values, _ in aligner.settle())]
+    index, rows, values = (np.concatenate(part) for part in zip(*steps, strict=True))
     there = np.isfinite(values)
     return Columns(series=rows[there].astype(np.int32), start_ms=grid.starts(index[there]), values=values[there])
 

@@ -11,6 +11,7 @@ import pytest
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Tally, backtest
 from forecaster.cli import main
+from forecaster.errors import BadInput
 from forecaster.ports import Columns
 from forecaster.records import Dataset, Series, Verified
 from forecaster.testing import a_card, a_group, a_source, at
@@ -69,6 +70,18 @@ def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
     assert main(["backtest", str(table), "--config", str(config), "--origins", "48", "--json", str(json_file)]) == 0
 
     assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=0.2)
+
+
+def test_a_table_of_which_nothing_is_plausible_is_said_to_be_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its exit code and one line."""
+    config, table = written(tmp_path)
+    config.write_text(config.read_text().replace("kind: amount", "kind: amount, valid: [100, 200]"))
+
+    assert main(["backtest", str(table), "--config", str(config)]) == BadInput.exit_code
+
+    assert "holds no steps of group 'household' yet" in capsys.readouterr().err
 
 
 def test_the_bundled_homes_need_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
