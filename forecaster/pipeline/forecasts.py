@@ -24,6 +24,10 @@ from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 
+SETTLED = 8
+"""Seasons since its first reading until the naive ranges of a stream are more than a guess."""
+
+
 class Made(NamedTuple):
     """Forecasts of B streams.
 
@@ -60,6 +64,8 @@ class Forecasts:
         season = min(settings.seasons, default=1)
         young = youth(settings.seasons, settings.lookback) - 1 if settings.own_past else 0
         self._grown = settings.lookback - young  # steps of a window in which a grown stream was observed
+        guessed = min(SETTLED * settings.season, settings.lookback // 2)
+        self._settled = settings.lookback - guessed  # and one of which naive ranges are no guess
         self._naives = tuple(naives)
         self._network: Predictor | None = None
         leads = buckets(settings.horizon).values()
@@ -130,7 +136,9 @@ class Forecasts:
         said = self._calibration.apply(slots, raw, index + 1 + leads + inputs.shift[-len(leads) :])
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
-        taught = np.where(young[:, None, None], np.nan, raw)  # what holds for naive ranges does not for the network's
+        unsettled = ~np.isfinite(inputs.values[:, 0, : self._settled]).any(-1)
+        guessed = (trust == 0) & unsettled[:, None]  # of how wide a guess was nothing is learned that holds later
+        taught = np.where(guessed[:, self._bucket_of, None], np.nan, raw)
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
         self._shadow.issue(slots, index, Said(first, second, medians, taught, said))
         sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)

@@ -78,6 +78,7 @@ def test_a_model_is_saved_with_all_that_is_known_about_it() -> None:
         steps=400,
         updates=card.updates,
         more=card.more,
+        judged_from="2026-03-16T00:00:00Z",
         settings_hash=HOME.fingerprint,
         scores=card.scores,
         promoted=card.promoted,

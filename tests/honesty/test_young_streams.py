@@ -32,6 +32,13 @@ def test_ranges_of_a_young_stream_hold_at_least_what_they_say(kind: object, know
     assert (told.covered(known - 1, known) > np.array([0.8, 0.95]) - 0.02).all()
 
 
+@pytest.mark.parametrize("known", [40, 60, 100])
+def test_ranges_that_were_a_guess_do_not_narrow_those_that_are_none(known: int) -> None:
+    """Eight seasons of twelve: by then each month was seen eight times, which is not much, but what is said holds."""
+    told = live(noise(np.random.default_rng(known), known + 12), hourly(horizon=12, seasons=(12,), lookback=336))
+    assert (told.covered(known - 1, known) > np.array([0.8, 0.95]) - np.array([0.03, 0.06])).all()
+
+
 def test_the_first_reading_is_the_first_forecast() -> None:
     """Flat, since nothing else is known; and no wider than a few times the reading."""
     told = live(np.array([[20.0], [21.0]]))
