@@ -23,7 +23,6 @@ from forecaster.ports import Predictor, youth
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
-
 SETTLED = 8
 """Seasons since its first reading until the naive ranges of a stream are more than a guess."""
 
