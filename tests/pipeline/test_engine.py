@@ -172,6 +172,21 @@ def test_a_swap_rebuilds_the_hidden_state() -> None:
     assert [one.quantiles[0, 0, 0] for one in issued] == pytest.approx([5.0, 6.0])
 
 
+def test_a_swap_walks_no_stream_that_sleeps() -> None:
+    """A stream silent for longer than a lookback begins afresh anyway; a thousand of them would take minutes."""
+    engine, walked = an_engine(a_group(seasons=(), lookback=8)), set[str]()
+    engine.handle([*wave(3, ("a", "b")), *(power(hour, 1) for hour in range(3, 30))])
+
+    class Walked(Counter):
+        def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+            walked.update(inputs.streams)
+            return super().step(state, inputs)
+
+    engine.handle([ModelReady("household", "0001", Walked())])
+
+    assert walked == {"a"}
+
+
 def test_a_second_opinion_is_heard() -> None:
     """Half of it before anything has come true, its state carried apart; where it says nothing the network stands."""
     engine = an_engine()
