@@ -175,7 +175,7 @@ def test_a_swap_rebuilds_the_hidden_state() -> None:
 def test_a_swap_walks_no_stream_that_sleeps() -> None:
     """A stream silent for longer than a lookback begins afresh anyway; a thousand of them would take minutes."""
     engine, walked = an_engine(a_group(seasons=(), lookback=8)), set[str]()
-    engine.handle([*wave(3, ("a", "b")), *(power(hour, 1) for hour in range(3, 30))])
+    engine.handle([*wave(3, ("a", "b")), *(power(hour, 1) for hour in range(3, 30)), Tick(START_MS + 30 * HOUR_MS)])
 
     class Walked(Counter):
         def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
