@@ -86,7 +86,7 @@ class Engine:
                     if event.group in self._index:
                         group = self._groups[self._index[event.group]]
                         effects += group.settle()
-                        effects.append(group.swap(event.version, event.predictor))
+                        effects += group.swap(event.predictor)
         for group, count, found in zip(self._groups, accepted, delays, strict=True):
             if count:
                 effects.append(Accepted(group=group.settings.name, count=count, delays_s=np.array(found)))
@@ -216,7 +216,7 @@ class Engine:
             except (ValueError, KeyError) as misfit:
                 misfits[name] = str(misfit)
                 fresh = GroupState(settings, self._naives(settings))
-                fresh.swap("", networks.get(name))
+                fresh.swap(networks.get(name))
             self._groups[index] = fresh
         return misfits
 

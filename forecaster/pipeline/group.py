@@ -204,11 +204,22 @@ class GroupState:
         """Of the model in service."""
         return self._forecasts.version
 
-    def swap(self, version: str, network: Predictor | None) -> Swapped:
-        """Forecast with another model from the next step on; its hidden states are rebuilt from the windows."""
+    def swap(self, network: Predictor | None) -> list[Effect]:
+        """Forecast with another model; what was forecast from the newest step once more: the next may be a month away.
+
+        Its hidden states are rebuilt from the windows.
+        """
         self._forecasts.swap(network)
-        self._warm_up(np.arange(len(self._streams)))
-        return Swapped(group=self.settings.name, version=self.version)
+        effects: list[Effect] = [Swapped(group=self.settings.name, version=self.version)]
+        for index, slots in self._by_newest(np.arange(len(self._streams))):
+            said = np.isfinite(self._ledger.issued(slots, index)[0]).all((1, 2))
+            silent, again = slots[~said], slots[said]
+            if silent.size:
+                self._walk(silent, index, index)
+            if again.size:
+                self._walk(again, index, index - 1)
+                effects += self._forecast(index, again, self._streams.rows(again))
+        return effects
 
     def forget(self, exclusion: Exclusion) -> None:
         """Take a stretch for never observed, what is yet to come of it too, and rebuild the hidden states it was in."""
@@ -229,15 +240,16 @@ class GroupState:
         return np.array([any(fnmatchcase(name, one) for one in patterns) for name in self._streams.names(rows)], bool)
 
     def _warm_up(self, slots: Array) -> None:
-        """Rebuild hidden states, which are blank, by walking the network over the last steps of their streams."""
-        network = self._forecasts.network
-        if network is None:
-            return
-        steps = min(network.warmup, self.settings.warmup)
+        """Rebuild hidden states, which are blank."""
         for index, some in self._by_newest(slots):
-            rows = self._streams.rows(some)
-            for step in range(index - steps + 1, index + 1):
-                self._forecasts.walk(some, self._inputs(step, rows))
+            self._walk(some, index, index)
+
+    def _walk(self, slots: Array, index: int, last: int) -> None:
+        """Walk the network over the steps before ``index`` that it asks for, up to step ``last``."""
+        network, rows = self._forecasts.network, self._streams.rows(slots)
+        if network is not None:
+            for step in range(index - min(network.warmup, self.settings.warmup) + 1, last + 1):
+                self._forecasts.walk(slots, self._inputs(step, rows))
 
     def _by_newest(self, slots: Array) -> Iterator[tuple[int, Array]]:
         """Those of some streams that still speak and have closed a step, in chunks of the same newest step.
