@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
+from math import isfinite
 
 from forecaster.settings import Log
+
+PLACE = re.compile(r"(?:(?P<name>\w+)=)?%[-+0-9.]*[a-z]")
+"""Where a value stands in a message, and its name if it has one."""
 
 
 def set_up(log: Log) -> None:
@@ -29,11 +34,12 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the error when there is one."""
+    """One JSON object a line: what the message names, such as ``group``; time, level, logger, message, and error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         line = {
+            **named(record),
             "time": stamp(record),
             "level": record.levelname,
             "logger": record.name,
@@ -42,6 +48,23 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+def named(record: logging.LogRecord) -> dict[str, object]:
+    """What the message says as ``name=value``, numbers as numbers.
+
+    Examples
+    --------
+    >>> named(logging.LogRecord("", 0, "", 0, "training ended group=%s seconds=%.1f %s", ("home", 2.5, "well"), None))
+    {'group': 'home', 'seconds': 2.5}
+    """
+    values = record.args if isinstance(record.args, tuple) else ()
+    names = (match["name"] for match in PLACE.finditer(str(record.msg)))
+    return {
+        name: value if isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)) else str(value)
+        for name, value in zip(names, values, strict=False)
+        if name
+    }
 
 
 def stamp(record: logging.LogRecord) -> str:
