@@ -52,6 +52,12 @@ def _levels(values: tuple[float, ...]) -> tuple[float, ...]:
     return _increasing(values)
 
 
+def _two(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise Unreadable("the lower and the upper limit, such as [0, 100] or [0, null]")
+    return value
+
+
 def _range(values: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
     low, high = values
     if low is not None and high is not None and high <= low:
@@ -87,7 +93,7 @@ Filter = Annotated[str, BeforeValidator(topics.topic_filter), _like("home/{home}
 JsonPath = Annotated[str, BeforeValidator(topics.json_path), _like("$.ENERGY.Total")]
 Prefix = Annotated[str, BeforeValidator(topics.prefix), _like("forecaster")]
 Limit = float | None
-Range = Annotated[tuple[Limit, Limit], AfterValidator(_range)]
+Range = Annotated[tuple[Limit, Limit], BeforeValidator(_two), AfterValidator(_range)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Levels = Annotated[tuple[Level, ...], AfterValidator(_levels)]
 Lag = Annotated[int, Field(ge=2)]

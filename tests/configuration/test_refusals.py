@@ -18,6 +18,11 @@ from written import SMALL, told
         ("season: 1", "season[0]: found '1'; expected a number greater than or equal to 2"),
         ("lateness: 50d", "lateness: found 4320000s; expected at most 1000 steps, 3600000s"),
         ("lookback: 100", "lookback: found 100; expected at least the longest season, 168"),
+        ("bounds: 5", "bounds: found '5'; expected the lower and the upper limit, such as [0, 100] or [0, null]"),
+        (
+            "bounds: [0, 1, 2]",
+            "bounds: found [0, 1, 2]; expected the lower and the upper limit, such as [0, 100] or [0, null]",
+        ),
         ("bounds: [3, 1]", "bounds: found [3, 1]; expected the lower limit first, below the upper one"),
         ("bounds: [.nan, 1]", "bounds[0]: found '.nan'; expected a valid number"),
         ("horizon: 0", "horizon: found '0'; expected a number greater than or equal to 1"),
