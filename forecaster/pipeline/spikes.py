@@ -2,7 +2,7 @@
 
 A meter that says 65535 once would otherwise be in every mean and every range for as long as it is remembered. What lies
 farther outside of what is remembered than that is wide is put there; so are two such values, and the third is believed:
-the world has changed. On real data that is one value in ten thousand or fewer. The history keeps what came, and an
+the world has changed. On real series that is one value in a thousand at most. The history keeps what came, and an
 anomaly is judged by it.
 
 References
