@@ -15,6 +15,7 @@ from forecaster.leads import buckets
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.align import Aligner
 from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.decode import plausible
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset, mask, panel
 from forecaster.pipeline.verify import intervals, pinball
@@ -232,7 +233,7 @@ def steps_of(readings: Columns, streams: int, source: Source, group: Group) -> C
     aligner = Aligner(replace(group, lateness_s=0.0, sources=(source,)), grid)
     for _ in range(streams):
         aligner.add(source)
-    low, high = (end if end is not None else sign * np.inf for end, sign in zip(source.valid, (-1, 1), strict=True))
+    low, high = plausible(source)
     good = (low <= readings.values) & (readings.values <= high)
     told = (column[good].tolist() for column in (readings.series, readings.start_ms, readings.values))
     for row, time_ms, value in zip(*told, strict=True):

@@ -189,6 +189,12 @@ class Router:
         return routes
 
 
+def plausible(source: Source) -> tuple[float, float]:
+    """Smallest and largest value that is taken from a source."""
+    low, high = source.valid
+    return -LARGEST if low is None else low, LARGEST if high is None else high
+
+
 def compile_reader(group: Group, group_index: int, source: Source, index: int, *, live: bool) -> Reader:
     """Work out all that the settings decide.
 
@@ -197,7 +203,7 @@ def compile_reader(group: Group, group_index: int, source: Source, index: int, *
     ValueError
         When a path cannot be read.
     """
-    low, high = source.valid
+    low, high = plausible(source)
     bare = source.value is None and source.time is None
     return Reader(
         group=group_index,
@@ -208,8 +214,8 @@ def compile_reader(group: Group, group_index: int, source: Source, index: int, *
         value=None if bare else Path.parse(source.value or "$"),
         time=None if source.time is None else Path.parse(source.time),
         clock=partial(read_time, zone=ZoneInfo(source.time_zone), form=source.time_format),
-        low=-LARGEST if low is None else low,
-        high=LARGEST if high is None else high,
+        low=low,
+        high=high,
         words=source.kind == "gauge",
         series=source.role == "future",
         earliest_ms=EARLIEST_MS if live else EARLIEST_RECORDED_MS,

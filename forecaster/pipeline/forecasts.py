@@ -24,7 +24,8 @@ from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 SETTLED = 8
-"""Seasons since its first reading until the naive ranges of a stream are more than a guess."""
+"""Seasons since its first reading until the naive ranges of a stream are more than a guess: so many values of a time of
+the season the climatology asks for before it stands alone."""
 
 
 class Made(NamedTuple):
