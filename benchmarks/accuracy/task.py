@@ -182,7 +182,7 @@ def read(path: Path, dataset: DataSet) -> DataFrame:
     import pandas as pd
 
     table = pd.read_parquet(path)
-    stamps = pd.to_datetime(table["timestamp"]).astype("datetime64[ms]").astype("int64")
+    stamps = pd.to_datetime(table["timestamp"], utc=True).astype("datetime64[ms, UTC]").astype("int64")
     split = table["split"].astype(str) if "split" in table else pd.Series("", index=table.index)
     long = pd.DataFrame(
         {

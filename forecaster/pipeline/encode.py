@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 
+from forecaster.pipeline.mean import mean_of
 from forecaster.pipeline.times import rfc3339
 from forecaster.records import Array, Issued
 from forecaster.settings import Group
@@ -52,6 +53,7 @@ SCHEMA: dict[str, object] = {
                     "lead": {"type": "integer", "minimum": 1, "description": "Steps ahead of the origin."},
                     "time": _INSTANT | {"description": "Start of the step that is forecast."},
                     "median": {"type": "number", "description": "The value at level 0.5."},
+                    "mean": {"type": "number", "description": "Of the distribution: what may be summed."},
                     "quantiles": {
                         "description": "One value per level, in the order of levels, never decreasing.",
                         "type": "array",
@@ -72,6 +74,7 @@ class Lead(msgspec.Struct):
     lead: int
     time: str
     median: float
+    mean: float
     quantiles: list[float]
 
 
@@ -120,13 +123,14 @@ class ForecastEncoder:
 
         A stream with any value that is not finite is left out: half a forecast would be drawn as a whole one.
         """
-        leads = [Lead(i + 1, rfc3339(start), 0.0, []) for i, start in enumerate(issued.starts_ms.tolist())]
+        leads = [Lead(i + 1, rfc3339(start), 0.0, 0.0, []) for i, start in enumerate(issued.starts_ms.tolist())]
         group = self._group
         forecast = Forecast(
             *(VERSION, group.name, "", "", rfc3339(issued.origin_ms), group.step.text, "", group.levels, leads)
         )
         for first in range(0, len(issued.streams), CHUNK):
             quantiles = significant(issued.quantiles[first : first + CHUNK])  # (≤ CHUNK, H, Q)
+            means = significant(mean_of(quantiles, group.levels)).tolist()  # (≤ CHUNK, H)
             whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()
             for i, stream in enumerate(issued.streams[first : first + CHUNK]):
                 if not whole[i]:
@@ -134,8 +138,9 @@ class ForecastEncoder:
                 forecast.stream = stream
                 forecast.unit = self._unit_of(stream)
                 forecast.model = issued.models[first + i]
-                for lead, row in zip(leads, quantiles[i].tolist(), strict=True):
+                for lead, mean, row in zip(leads, means[i], quantiles[i].tolist(), strict=True):
                     lead.median = row[self._median]
+                    lead.mean = mean
                     lead.quantiles = row
                 yield self.topic(stream), self._encode(forecast)
 

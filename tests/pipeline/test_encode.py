@@ -68,8 +68,20 @@ def test_a_forecast_says_all_a_reader_needs() -> None:
             "model": "0007",
             "levels": [0.1, 0.5, 0.9],
             "leads": [
-                {"lead": 1, "time": "2026-11-20T12:00:00Z", "median": 0.42, "quantiles": [0.1, 0.42, 1.0]},
-                {"lead": 2, "time": "2026-11-20T13:00:00Z", "median": 0.333333, "quantiles": [0.2, 0.333333, 2.0]},
+                {
+                    "lead": 1,
+                    "time": "2026-11-20T12:00:00Z",
+                    "median": 0.42,
+                    "mean": 0.500937,
+                    "quantiles": [0.1, 0.42, 1.0],
+                },
+                {
+                    "lead": 2,
+                    "time": "2026-11-20T13:00:00Z",
+                    "median": 0.333333,
+                    "mean": 0.810654,
+                    "quantiles": [0.2, 0.333333, 2.0],
+                },
             ],
         }
     }
