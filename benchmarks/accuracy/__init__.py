@@ -14,12 +14,11 @@ each origin are run from some of the origins, evenly spread (``origins``; ``choi
 from 200, Theta from 1000. Their ``skill`` is against the naive forecasts from the same origins.
 
 The result file is a list with one object per data set, method and cell. Measures are null where they do not apply:
-``smape, mase, owa, mape, mae`` of the median, ``mse`` of the mean (each the point that makes its errors least),
-``pinball`` (over the levels 0.1, 0.5, 0.9), ``coverage80, coverage95, width80, msis, skill`` (1 − error over that of
-the better of seasonal naive and climatology), ``train_seconds`` and ``forecast_seconds_per_1000`` (CPU, one thread),
-``peak_memory_mb``; ``leads`` has them per bucket of leads, ``choice`` says the hyper-parameters and how they came to
-be, ``per_seed`` the single networks. ``ours`` is the mean over seeds of one network; ``ours_ensemble`` forecasts with
-the median over the seeds' quantiles.
+``smape, mase, owa, mape, mae, mse, pinball`` (mean over the levels 0.1, 0.5, 0.9), ``coverage80, coverage95, width80,
+msis, skill`` (1 − error over that of the better of seasonal naive and climatology), ``train_seconds`` and
+``forecast_seconds_per_1000`` (CPU, one thread), ``peak_memory_mb``; ``leads`` has them per bucket of leads, ``choice``
+says the hyper-parameters and how they came to be, ``per_seed`` the single networks. ``ours`` is the mean over seeds of
+one network; ``ours_ensemble`` forecasts with the median over the seeds' quantiles.
 
 ``python -m benchmarks.accuracy.table FILE`` prints the table of the README from a result file.
 """

@@ -15,7 +15,6 @@ from benchmarks.accuracy import measures
 from benchmarks.accuracy.quantiles import chunks
 from benchmarks.accuracy.task import Task
 from forecaster.leads import buckets
-from forecaster.pipeline.mean import mean_of
 from forecaster.records import Array
 
 PINBALL = (0.1, 0.5, 0.9)
@@ -57,10 +56,9 @@ class Scored:
 def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored:
     """Score the forecasts of a file, or the median over several, at the first so many leads (None: all).
 
-    Squared errors are those of the mean, all others those of the median: each is what makes its errors least, and both
-    are published. ``mae``, ``mse``, ``pinball`` and the widths are means over all targets, in the unit of the data, or
-    in standard deviations where the task says so; ``smape``, ``mape``, ``mase`` and ``msis`` are means over forecasts
-    of means over leads.
+    ``mae``, ``mse``, ``pinball`` and the widths are means over all targets, in the unit of the data, or in standard
+    deviations where the task says so; ``smape``, ``mape``, ``mase`` and ``msis`` are means over forecasts of means over
+    leads.
     """
     horizon = leads or task.dataset.horizon
     levels = task.group.levels
@@ -76,7 +74,6 @@ def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored
         quantiles = found[:, :horizon] / unit[..., None]  # (n, H, Q)
         known += int(np.isfinite(truth).sum())
         median = quantiles[..., levels.index(0.5)]
-        mean = mean_of(quantiles, levels)
         error = np.abs(truth - median)
         low80, high80 = quantiles[..., levels.index(0.1)], quantiles[..., levels.index(0.9)]
         low95, high95 = quantiles[..., levels.index(0.025)], quantiles[..., levels.index(0.975)]
@@ -84,7 +81,7 @@ def score(task: Task, paths: Sequence[Path], leads: int | None = None) -> Scored
         per_lead = (
             np.where(np.isfinite(error), 1.0, np.nan),
             error,
-            (truth - np.where(np.isfinite(mean), mean, median)) ** 2,
+            error**2,
             measures.pinball(truth, three, np.array(PINBALL)),
             inside(truth, low80, high80),
             width(truth, low80, high80),
