@@ -316,7 +316,7 @@ class Series:
     Attributes
     ----------
     name
-        Stream name; covariates carry their source in front, ``~1/kitchen``.
+        Stream name; of a covariate ``~`` and its topic, see :func:`forecaster.pipeline.topics.covariate_name`.
     source
         Index into ``group.sources``.
     labels

@@ -113,13 +113,14 @@ def train(group: Group, history: History, models: ModelRegistry, listener: Liste
     from forecaster.nets import fit
     from forecaster.nets.history import split
     from forecaster.pipeline.calendar import Grid
-    from forecaster.pipeline.panel import dataset, mask, panel
+    from forecaster.pipeline.panel import dataset
+    from forecaster.pipeline.stored import remembered
 
     began = time.monotonic()
     listener(Progress(fraction=0.0, loss=None, seconds_left=None, note="reading history"))
     grid = Grid(group.step, group.timezone)
     series, columns = history.read(group.name)
-    past = mask(panel(series, recent(columns, group.training.history_s), grid), group.exclude, grid)
+    past = remembered(series, recent(columns, group.training.history_s), group, grid)
     data = dataset(past, group, grid)
     champion, weights = in_service(group, models)
     version = models.next_version(group.name)

@@ -155,12 +155,13 @@ def tune(
     from forecaster.nets.history import enough, needed, split
     from forecaster.nets.score import ratio, score
     from forecaster.pipeline.calendar import Grid
-    from forecaster.pipeline.panel import dataset, mask, panel
+    from forecaster.pipeline.panel import dataset
+    from forecaster.pipeline.stored import remembered
 
     listener("reading history", 0.0)
     grid = Grid(group.step, group.timezone)
     series, steps = history.read(group.name)
-    past = mask(panel(series, recent(steps, group.training.history_s), grid), group.exclude, grid)
+    past = remembered(series, recent(steps, group.training.history_s), group, grid)
     data = dataset(past, group, grid)
     observed = int(np.isfinite(data.values[:, 0]).sum(-1).max(initial=0))
     tail = split(data, group)[1] if observed else 0

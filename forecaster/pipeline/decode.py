@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from forecaster.pipeline.paths import MISSING, Path, walk
 from forecaster.pipeline.payload import Trouble, read_document, read_number
 from forecaster.pipeline.times import read_time
-from forecaster.pipeline.topics import Captures, TopicFilter, stream_name
+from forecaster.pipeline.topics import Captures, TopicFilter, covariate_name, target_name
 from forecaster.records import Message, Reading, Reject
 from forecaster.settings import Group, Source
 
@@ -58,10 +58,8 @@ class Reader:
         Index and name of the group.
     source
         Index into ``group.sources``.
-    template
-        Of the stream name, see :func:`forecaster.pipeline.topics.stream_name`.
-    prefix
-        What is put before the name: nothing for targets, ``~1/`` for covariates.
+    name_of
+        Name of the series that a topic carries, given what was captured of it.
     value, time
         Paths; None: the payload is the bare value, there is no time.
     clock
@@ -79,8 +77,7 @@ class Reader:
     group: int
     name: str
     source: int
-    template: str | None
-    prefix: str
+    name_of: Callable[[Captures, str], str]
     value: Path | None
     time: Path | None
     clock: Callable[[object], int | None]
@@ -123,7 +120,7 @@ class Router:
             for j, source in enumerate(group.sources)
         ]
         for topic, reader in self._sources:
-            topic.check_template(reader.template)
+            topic.check_template(groups[reader.group].sources[reader.source].name)
         self._known: dict[str, list[Route]] = {}
         self._unknown: set[str] = set()
 
@@ -173,11 +170,8 @@ class Router:
         for topic_filter, reader in self._sources:
             captures = topic_filter.match(topic)
             if captures is not None:
-                name = stream_name(captures, topic, reader.template)
-                if not reader.prefix and name.startswith("~"):
-                    name = "%7E" + name[1:]  # a leading ~ belongs to covariates
                 labels = tuple((key, text) for key, text in captures if key)
-                routes.append(Route(reader, reader.prefix + name, labels))
+                routes.append(Route(reader, reader.name_of(captures, topic), labels))
         if routes:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()  # costs each topic one more match; keeping an order would cost every message
@@ -187,6 +181,13 @@ class Router:
                 self._unknown.clear()
             self._unknown.add(topic)
         return routes
+
+
+def series_name(source: Source, captures: Captures, topic: str) -> str:
+    """What the series that a topic carries is called."""
+    if source.role == "target":
+        return target_name(captures, topic, source.name)
+    return covariate_name(topic, source.value)
 
 
 def plausible(source: Source) -> tuple[float, float]:
@@ -209,8 +210,7 @@ def compile_reader(group: Group, group_index: int, source: Source, index: int, *
         group=group_index,
         name=group.name,
         source=index,
-        template=source.name,
-        prefix="" if source.role == "target" else f"~{index}/",
+        name_of=lambda captures, topic: series_name(source, captures, topic),
         value=None if bare else Path.parse(source.value or "$"),
         time=None if source.time is None else Path.parse(source.time),
         clock=partial(read_time, zone=ZoneInfo(source.time_zone), form=source.time_format),

@@ -268,11 +268,7 @@ class GroupState:
     def load(self, history: Panel) -> None:
         """Fill the windows of a fresh object from stored steps, for a start without a snapshot that fits."""
         last = history.first + history.values.shape[1] - 1
-        known = [
-            (self._streams.known_as(series), values)
-            for series, values in zip(history.series, history.values, strict=True)
-        ]
-        added = [(self.add(series), values) for series, values in known if series is not None]
+        added = [(self.add(series), values) for series, values in zip(history.series, history.values, strict=True)]
         rows = np.array([row for row, _ in added if row is not None], np.int64)
         if not rows.size or last < history.first:
             return

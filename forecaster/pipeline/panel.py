@@ -17,11 +17,7 @@ from forecaster.settings import Exclusion, Group
 
 
 def panel(series: Sequence[Series], columns: Columns, grid: Grid) -> Panel:
-    """Stored steps on their grid.
-
-    Steps that start elsewhere than on the grid (kept from before ``step`` or ``timezone`` changed) fall into the cell
-    that holds their start. No steps give a panel of no columns.
-    """
+    """Steps on their grid, each in the cell that holds its start. No steps give a panel of no columns."""
     if len(columns.start_ms) == 0:
         return Panel(series=tuple(series), first=0, values=np.empty((len(series), 0)))
     index = grid.indices(columns.start_ms)

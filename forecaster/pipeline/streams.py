@@ -7,11 +7,10 @@ is a stream (hidden state and ledger).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
-from forecaster.pipeline.links import Links, captures
+from forecaster.pipeline.links import Links
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array, Series
 from forecaster.settings import Group
@@ -46,19 +45,6 @@ class Streams:
     def row(self, name: str) -> int | None:
         """Row of a series, None when it is new."""
         return self._row.get(name)
-
-    def known_as(self, series: Series) -> Series | None:
-        """A series of former settings under the number its source has now; None when that source is gone."""
-        labels = {key for key, _ in series.labels}
-        fitting = [
-            index
-            for index, source in enumerate(self._settings.sources)
-            if captures(source.topic) == labels
-            and (not series.name.startswith("~") if source.role == "target" else series.name.startswith(f"~{index}/"))
-        ]
-        if not fitting:
-            return None
-        return series if series.source in fitting else replace(series, source=fitting[0])
 
     def full(self, source: int) -> bool:
         """No room for another series of this source."""

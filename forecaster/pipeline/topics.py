@@ -125,3 +125,26 @@ def stream_name(captures: Captures, topic: str, template: str | None) -> str:
     if template is not None:
         return template.format_map({name: text for name, text in captures if name})
     return "/".join(text for _, text in captures) or topic
+
+
+def target_name(captures: Captures, topic: str, template: str | None) -> str:
+    """Name of a stream that is forecast: a leading ``~`` belongs to covariates.
+
+    Examples
+    --------
+    >>> target_name((("room", "~1"),), "~1", None)
+    '%7E1'
+    """
+    name = stream_name(captures, topic, template)
+    return f"%7E{name[1:]}" if name.startswith("~") else name
+
+
+def covariate_name(topic: str, value: str | None) -> str:
+    """Name of the covariate that a topic carries, wherever its source stands among the others.
+
+    Examples
+    --------
+    >>> covariate_name("weather/a", None), covariate_name("weather/a", "$.temp")
+    ('~weather/a', '~weather/a#$.temp')
+    """
+    return f"~{topic}#{value}" if value else f"~{topic}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.engine import Engine
-from forecaster.pipeline.panel import mask, panel
+from forecaster.pipeline.stored import remembered
 from forecaster.ports import Columns, History, Journal, Predictor, Snapshots
 from forecaster.records import Closed, Effect, Event, Message, ModelReady, Tick
 from forecaster.settings import Group, Settings
@@ -101,8 +101,7 @@ def begin(
         series, steps = history.read(name)
         steps = steps if before_ms is None else _before(steps, before_ms)
         if len(steps.start_ms):
-            grid = Grid(group.step, group.timezone)
-            known = mask(panel(series, steps, grid), group.exclude, grid)
+            known = remembered(series, steps, group, Grid(group.step, group.timezone))
             engine.load(name, known)
             log.info("state from history group=%s steps=%d reason=%s", name, known.values.shape[1], reason)
             rebuilt = True

@@ -181,8 +181,8 @@ def test_a_weather_forecast_is_one_stream_at_many_times() -> None:
     payload = {"hourly": {"time": [f"2026-11-2{d}T13:00" for d in range(3)], "temperature": [1.5, None, 3]}}
 
     assert read("weather", payload, POWER, WEATHER) == [
-        Reading("~1/weather", (), 1, NOON, 1.5, True),
-        Reading("~1/weather", (), 1, NOON + 48 * HOUR, 3.0, True),
+        Reading("~weather#$.hourly.temperature", (), 1, NOON, 1.5, True),
+        Reading("~weather#$.hourly.temperature", (), 1, NOON + 48 * HOUR, 3.0, True),
     ]
 
 
@@ -192,8 +192,8 @@ def test_a_weather_forecast_may_be_an_array_of_objects() -> None:
     payload = [{"at": NOON + HOUR, "temp": 5}, {"at": NOON + 2 * HOUR, "temp": 6}]
 
     assert read("weather/a", payload, source) == [
-        Reading("~0/a", (("home", "a"),), 0, NOON + HOUR, 5.0, True),
-        Reading("~0/a", (("home", "a"),), 0, NOON + 2 * HOUR, 6.0, True),
+        Reading("~weather/a#$[*].temp", (("home", "a"),), 0, NOON + HOUR, 5.0, True),
+        Reading("~weather/a#$[*].temp", (("home", "a"),), 0, NOON + 2 * HOUR, 6.0, True),
     ]
 
 
@@ -232,10 +232,10 @@ def test_one_message_may_feed_several_sources_and_groups() -> None:
 
 
 def test_covariates_never_take_the_name_of_a_target() -> None:
-    """They carry their source in front; a target that looks so is written otherwise."""
+    """They are called by their topic behind a ~; a target that begins so is written otherwise."""
     (target, covariate) = read("~1/x", b"1", Source(topic="{a}/{b}"), Source(topic="~1/{b}", role="past"))
 
-    assert [target.stream, covariate.stream] == ["%7E1/x", "~1/x"]
+    assert [target.stream, covariate.stream] == ["%7E1/x", "~~1/x"]
 
 
 @pytest.mark.parametrize("topic", ["other", "home/a/power", "home/a/1/power/x", "home/+/1/power", "home/#/1/power"])

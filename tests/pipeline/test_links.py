@@ -12,8 +12,8 @@ from forecaster.testing import a_group, a_source
 
 METER_A = Series(name="a/1", source=0, labels=(("home", "a"), ("meter", "1")))
 METER_B = Series(name="b/1", source=0, labels=(("home", "b"), ("meter", "1")))
-INDOOR_A = Series(name="~1/a", source=1, labels=(("home", "a"),))
-OUTDOOR = Series(name="~2/", source=2, labels=())
+INDOOR_A = Series(name="~indoor/a", source=1, labels=(("home", "a"),))
+OUTDOOR = Series(name="~outdoor", source=2, labels=())
 
 
 @pytest.mark.parametrize("order", list(permutations([(1, METER_A), (2, METER_B), (3, INDOOR_A), (4, OUTDOOR)])))

@@ -16,7 +16,7 @@ GROUP = a_group(sources=(a_source(), a_source(topic="home/{home}/temperature", r
 GRID = Grid(GROUP.step, GROUP.timezone)
 METER = Series(name="a", source=0, labels=(("home", "a"),))
 OTHER = Series(name="b", source=0, labels=(("home", "b"),))
-INDOOR = Series(name="~1/a", source=1, labels=(("home", "a"),))
+INDOOR = Series(name="~home/a/temperature", source=1, labels=(("home", "a"),))
 
 
 def some_steps() -> Columns:
