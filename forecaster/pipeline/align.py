@@ -217,7 +217,7 @@ class Aligner:
             table["covered_ms"][at] += covers_ms
 
     def follow_clock(self, row: int, now_ms: int) -> int:
-        """Start, if need be, a series that is known ahead; its newest closed cell."""
+        """Start, if need be, a series that is known ahead, now or where the clock is; its newest closed cell."""
         table = self._table
         if not table["awake"][row]:
             table["awake"][row] = True

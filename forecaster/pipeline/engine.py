@@ -109,14 +109,18 @@ class Engine:
         """Give a reading to its group; whether it was taken.
 
         Time passes with what was measured, and with ticks. An arrival says nothing about it: what waited at the broker
-        while we were away arrives now, and what was measured next to it is still to come.
+        while we were away arrives now, and what was measured next to it is still to come. Where recorded data is
+        replayed each group has a time of its own, for one may be replayed after another.
         """
         group = self._groups[index]
         if group.settings.sources[reading.source].role == "future":
             effects += group.settle()  # steps that close later would make room in the window for what is known ahead
-        elif reading.own_time or self._by_events:
-            self._pass_time(reading.time_ms if self._by_events else min(reading.time_ms, received_ms))
-        now_ms = self._now_ms if self._by_events else max(self._now_ms, received_ms)
+        elif self._by_events:
+            group.aligner.pass_time(reading.time_ms)
+            self._now_ms = max(self._now_ms, reading.time_ms)
+        elif reading.own_time:
+            self._pass_time(min(reading.time_ms, received_ms))
+        now_ms = reading.time_ms if self._by_events else max(self._now_ms, received_ms)
         reason = group.accept(reading, now_ms, retained)
         if reason is not None:
             effects.append(Reject(group=group.settings.name, stream=reading.stream, reason=reason))

@@ -28,6 +28,7 @@ from forecaster.records import (
     Tick,
     Verified,
 )
+from forecaster.settings import Step
 from forecaster.testing import a_group, a_source
 
 
@@ -121,6 +122,42 @@ def test_time_in_the_messages_moves_a_replayed_clock() -> None:
     effects = engine.handle(old)
     assert [effect.series for effect in effects if isinstance(effect, Closed)] == [["a"]]
     assert engine.due_ms() is None
+
+
+@pytest.mark.parametrize("step", [Step(unit="day", count=1, text="1d"), Step(unit="month", count=1, text="month")])
+def test_what_is_known_ahead_may_come_first(step: Step) -> None:
+    """Tomorrow's weather before any target, when no time has passed yet; it is there when the target comes."""
+    weather = a_source(topic="weather", value="$.v", time="$.t", role="future")
+    target = a_source(value="$.v", time="$.t")
+    engine = an_engine(a_group(sources=(target, weather), step=step), clock="events")
+
+    ahead = [Message("weather", b'{"v": 5, "t": "2013-05-%02dT00:00:00Z"}' % day, START_MS) for day in (1, 2)]
+    measured = [Message("home/a/power", b'{"v": 1, "t": "2013-0%d-01T00:00:00Z"}' % m, START_MS) for m in (5, 6)]
+    effects = engine.handle([*ahead, *measured])
+
+    assert ("~weather#$.v", 5.0) in [
+        (name, value)
+        for effect in effects
+        if isinstance(effect, Closed)
+        for name, value in zip(effect.series, effect.values.tolist(), strict=True)
+    ]
+
+
+def test_groups_are_replayed_one_after_another() -> None:
+    """The years of the first do not make those of the second too late."""
+    groups = [
+        a_group(name=name, sources=(a_source(topic=f"{name}/{{home}}", value="$.v", time="$.t"),))
+        for name in ("heat", "power")
+    ]
+    engine = an_engine(*groups, clock="events")
+    table = [
+        Message(f"{name}/a", b'{"v": 1, "t": "2013-05-01T%02d:00:00Z"}' % hour, START_MS)
+        for name in ("heat", "power")
+        for hour in range(9)
+    ]
+
+    assert {"Reject"} & set(kinds(engine.handle(table))) == set()
+    assert [engine.observed(name) for name in ("heat", "power")] == [8, 8]
 
 
 @pytest.mark.parametrize("levels", [(0.5,), (0.5, 0.9), (0.1, 0.5)])
