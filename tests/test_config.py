@@ -73,6 +73,7 @@ def test_example_of_the_design_becomes_settings(tmp_path: Path) -> None:
                 step=Step(unit="second", count=3600, text="1h"),
                 timezone="Europe/Paris",
                 horizon=48,
+                bounds=(0.0, None),
                 levels=(0.025, 0.1, 0.5, 0.9, 0.975),
                 seasons=(24, 168),
                 calendar=("hour", "weekday"),
@@ -147,7 +148,7 @@ def test_schema_accepts_the_shipped_files_and_refuses_a_wrong_key() -> None:
     ("step", "seasons", "horizon", "lookback", "calendar", "lateness_s"),
     [
         ("10s", (), 12, 64, (), 1.0),
-        ("1m", (1440,), 1440, 2880, ("hour", "weekday"), 6.0),
+        ("1m", (1440,), 288, 2880, ("hour", "weekday"), 6.0),
         ("15m", (96, 672), 96, 1344, ("hour", "weekday"), 90.0),
         ("1h", (24, 168), 24, 672, ("hour", "weekday"), 120.0),
         ("1d", (7,), 7, 196, ("weekday",), 120.0),

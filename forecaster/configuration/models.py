@@ -224,7 +224,7 @@ class Group(Section):
     step: StepLength = Field(description="Length of a step: `1s` … `1d` dividing a day evenly, `week`, `month`.")
     timezone: TimeZone = Field("UTC", description="Zone of days, weeks, months and schedules.")
     horizon: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        None, description="Steps to forecast. Default: the shortest season, or 12."
+        None, description="Steps to forecast. Default: the shortest season, at most 288, or 12."
     )
     levels: Levels = Field(
         (0.025, 0.1, 0.5, 0.9, 0.975), description="Quantiles to forecast, increasing, 0.5 among them."
@@ -236,7 +236,9 @@ class Group(Section):
         None, description="How long a step waits for late readings. Default: a tenth of the step, at most `2m`."
     )
     ahead: Duration = _written("10m", "How far in the future a reading may be dated before it is refused.")
-    bounds: Range = Field((None, None), description="Limits no forecast leaves; `null`: no limit.")
+    bounds: Range | None = Field(
+        None, description="Limits no forecast leaves; `null`: no limit. Default: none, and for meters `[0, null]`."
+    )
     covariates: list[AnyCovariate] | None = Field(
         None,
         description="`hour`, `weekday`, `month`, `yearday`, topics (keys of a stream, and `known`). Default by step.",

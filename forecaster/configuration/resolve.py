@@ -5,6 +5,7 @@ Pure: what had to be read from disk was read before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -65,14 +66,14 @@ def _group(name: str, group: models.Group) -> settings.Group:
             *(_source(source, source.known, group.timezone) for source in covariates),
         ),
         step=group.step,
-        horizon=group.horizon or min(season, default=12),
+        horizon=group.horizon or default_horizon(season),
         timezone=group.timezone,
         levels=group.levels,
         seasons=season,
         calendar=calendar(group),
         lateness_s=default_lateness(group.step) if group.lateness is None else group.lateness,
         ahead_s=group.ahead,
-        bounds=group.bounds,
+        bounds=default_bounds(group.streams) if group.bounds is None else group.bounds,
         own_past=group.network.own_past,
         lookback=group.lookback or default_lookback(season),
         max_streams=group.max_streams,
@@ -175,6 +176,23 @@ def default_seasons(step: Step) -> tuple[int, ...]:
         case "second":
             day = round(DAY_S) // step.count
             return () if step.count < 60 else (day,) if step.count < 900 else (day, 7 * day)
+
+
+def default_horizon(seasons: tuple[int, ...]) -> int:
+    """Steps to forecast: the shortest season, or a dozen; not a whole day of minutes, which would take
+    25 MB for each stream, most of it for what is yet to be compared with what came.
+
+    Examples
+    --------
+    >>> [default_horizon(seasons) for seasons in ((), (1440,), (288,), (96, 672), (24, 168), (7,))]
+    [12, 288, 288, 96, 24, 7]
+    """
+    return min(*seasons, 288) if seasons else 12
+
+
+def default_bounds(streams: Sequence[models.Source]) -> tuple[float | None, float | None]:
+    """What grows is never negative; a group that is not of meters alone has no bounds."""
+    return (0.0 if all(one.kind == "meter" for one in streams) else None, None)
 
 
 def default_lookback(seasons: tuple[int, ...]) -> int:
