@@ -321,7 +321,8 @@ class Daemon:
         for group in self.settings.groups:
             self._history.compact(group.name)
             if group.training.history_s is not None:
-                self._history.prune(group.name, self._clock.now_ms() - round(group.training.history_s * 1000))
+                needed_s = max(group.training.history_s, group.past * group.step.longest_s)
+                self._history.prune(group.name, round(needed_s * 1000))
 
     def _watch_broker(self) -> None:
         if self.broker.failed():
@@ -359,6 +360,10 @@ class Daemon:
             mqtt_connected=self.broker.connected(),
         )
 
+    def _waiting(self) -> int:
+        """Messages that wait for the engine, durable yet or not."""
+        return len(self._inbox) + (self._loop.waiting() if self._restored else 0)
+
     def _watch(self) -> None:
         """Numbers read when somebody scrapes."""
         broker = self.broker
@@ -368,4 +373,4 @@ class Daemon:
         self.metrics.watch("mqtt_messages_published_total", lambda: broker.published)
         self.metrics.watch("mqtt_outbox_messages", lambda: broker.waiting)
         self.metrics.watch("mqtt_outbox_dropped_total", lambda: broker.dropped)
-        self.metrics.watch("ingest_queue_samples", lambda: len(self._inbox))
+        self.metrics.watch("ingest_queue_samples", self._waiting)

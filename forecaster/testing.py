@@ -218,9 +218,11 @@ class MemoryHistory:
             values=np.array([values[row] for row in rows], dtype=np.float64),
         )
 
-    def prune(self, group: str, before_ms: int) -> None:
-        """Forget steps that started before a time."""
-        self._values[group] = {row: value for row, value in self._values.get(group, {}).items() if row[1] >= before_ms}
+    def prune(self, group: str, span_ms: int) -> None:
+        """Forget steps that started longer before the newest than this."""
+        values = self._values.get(group, {})
+        newest_ms = max((start_ms for _, start_ms in values), default=0)
+        self._values[group] = {row: value for row, value in values.items() if row[1] >= newest_ms - span_ms}
 
     def compact(self, group: str) -> None:
         """Nothing to do."""

@@ -98,8 +98,9 @@ class Loop:
         self._queue.put(None)
 
     def waiting(self) -> int:
-        """Units that wait for the engine."""
-        return self._queue.qsize()
+        """Events that wait for the engine, in units that are durable."""
+        with self._queue.mutex:
+            return sum(len(item.events) for item in self._queue.queue if isinstance(item, Unit))
 
     def run(self) -> None:
         """Work until stopped; the body of the thread."""

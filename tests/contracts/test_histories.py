@@ -93,12 +93,12 @@ def test_reading_since_a_time_leaves_out_what_was_before(history: History) -> No
 
 def test_groups_do_not_mix(history: History) -> None:
     """The same name in two groups is two series, and pruning one leaves the other."""
-    append(history, (A, 1, 1.0), group="one")
+    append(history, (A, 1, 1.0), (A, 5, 1.0), group="one")
     append(history, (A, 1, 2.0), group="two")
 
-    history.prune("one", before_ms=5)
+    history.prune("one", span_ms=0)
 
-    assert (rows_of(history, group="one"), rows_of(history, group="two")) == ([], [(A, 1, 2.0)])
+    assert (rows_of(history, group="one"), rows_of(history, group="two")) == ([(A, 5, 1.0)], [(A, 1, 2.0)])
 
 
 def test_newer_labels_hold(history: History) -> None:
@@ -110,12 +110,12 @@ def test_newer_labels_hold(history: History) -> None:
     assert rows_of(history) == [(relabelled, 1, 1.0), (relabelled, 2, 2.0)]
 
 
-def test_pruning_forgets_exactly_what_started_before(history: History) -> None:
+def test_pruning_forgets_exactly_what_started_longer_before_the_newest(history: History) -> None:
     """Also inside what was written at once."""
     append(history, (A, 1, 1.0), (A, 2, 2.0), (B, 3, 3.0))
     append(history, (A, 5, 5.0))
 
-    history.prune("household", before_ms=3)
+    history.prune("household", span_ms=2)
 
     assert rows_of(history) == [(A, 5, 5.0), (B, 3, 3.0)]
 

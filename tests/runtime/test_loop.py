@@ -79,6 +79,17 @@ def test_units_that_have_piled_up_are_handled_as_one() -> None:
     assert [[one.count for one in batch if isinstance(one, Accepted)] for batch in batches] == [[3], [1]]
 
 
+def test_what_waits_is_counted_in_events() -> None:
+    """Not in units, each of which may hold thousands; calls are none."""
+    room = Room()
+    room.hear(power("12:10"), power("12:15"))
+    room.hear(power("12:20"))
+    room.loop.call(lambda: None)
+    assert room.loop.waiting() == 3
+    room.drain()
+    assert room.loop.waiting() == 0
+
+
 def test_units_that_come_one_by_one_are_gathered_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first is handled at once; those right after it wait for each other."""
     monkeypatch.setattr(loops, "APART_S", 0.5)
