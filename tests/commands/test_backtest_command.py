@@ -72,6 +72,18 @@ def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
     assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=0.2)
 
 
+@pytest.mark.parametrize("topic", ["home/{home}/{meter}/energy", "home/+/energy", "home/{home}/#"])
+def test_the_past_of_a_table_is_known_whatever_its_topic_captures(tmp_path: Path, topic: str) -> None:
+    """The days before the first origin tell how each day goes, so the first forecast is already right."""
+    config, table = written(tmp_path)
+    config.write_text(config.read_text().replace("home/{home}/energy", topic))
+    json_file = tmp_path / "scores.json"
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "12", "--json", str(json_file)]) == 0
+
+    assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_a_table_of_which_nothing_is_plausible_is_said_to_be_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
