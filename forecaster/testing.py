@@ -282,13 +282,18 @@ class MemoryRegistry:
         if self.champion(group) != version:
             self._line(group).append(version)
 
-    def rollback(self, group: str) -> str | None:
-        """Make the newest former champion that is still there champion again; its version, None when there is none."""
-        former = [version for version in self._line(group)[:-1] if (group, version) in self._models]
-        if not former:
-            return None
-        self._lines[group] = former
-        return former[-1]
+    def rollback(self, group: str, check: Callable[[Card], None]) -> str | None:
+        """Make the newest former champion that is there and passes the check champion again; its version, or None."""
+        line = self._line(group)[:-1]
+        while line:
+            try:
+                check(self.load(group, line[-1])[1])
+            except ModelError:
+                line.pop()
+            else:
+                self._lines[group] = line
+                return line[-1]
+        return None
 
     def prune(self, group: str, keep: int) -> None:
         """Remove all but the newest ``keep``; never the champion or the one before it."""
