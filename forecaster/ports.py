@@ -267,8 +267,8 @@ Outcome = str
 class Trainer(Protocol):
     """Runs one training at a time, away from the engine."""
 
-    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, Card | None]:
-        """Train, judge, save; blocks until done. The card, when a model came out of it."""
+    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, str, Card | None]:
+        """Train, judge, save; blocks until done. How it ended, why, and the card when a model came out of it."""
 
     def stop(self) -> None:
         """Kill a training that runs."""

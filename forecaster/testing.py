@@ -132,16 +132,16 @@ class FakeTrainer:
         Names of the groups, in order.
     """
 
-    def __init__(self, *results: tuple[Outcome, Card | None]) -> None:
+    def __init__(self, *results: tuple[Outcome, str, Card | None]) -> None:
         self.trained: list[str] = []
         self.stopped = False
         self._results = list(results)
 
-    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, Card | None]:
+    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, str, Card | None]:
         """The next result, after one line of progress."""
         self.trained.append(group.name)
         progress(Progress(fraction=1.0, loss=None, seconds_left=0.0))
-        return self._results.pop(0) if self._results else ("skipped", None)
+        return self._results.pop(0) if self._results else ("skipped", "", None)
 
     def stop(self) -> None:
         """Remember it in ``stopped``."""

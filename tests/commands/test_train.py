@@ -207,17 +207,21 @@ def configuration(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_service_trains_in_a_child_of_its_own(configuration: Path, tmp_path: Path) -> None:
-    """The real command, started as the service does: progress comes in, a model comes out."""
+def test_the_service_trains_in_a_child_of_its_own(tmp_path: Path) -> None:
+    """The real command, started as the service does: progress comes in, a model for the group it serves comes out.
+
+    Whatever is in the configuration file by now.
+    """
     history, models = SqliteHistory(tmp_path / "history.db"), FileModelRegistry(tmp_path / "models")
     store(history, 600)
     seen = list[Progress]()
 
-    outcome, card = ChildTrainer(command_line(configuration), models).train(a_group(), seen.append)
+    outcome, why, card = ChildTrainer(command_line(tmp_path), models).train(HOME, seen.append)
 
     history.close()
     assert outcome in ("promoted", "rejected")
     assert card is not None
+    assert (card.settings_hash, card.verdict) == (HOME.fingerprint, why)
     assert models.cards("household") == [card]
     assert seen[0].note == "reading history"
     assert seen[-1].fraction == 1.0
