@@ -108,10 +108,21 @@ def train_stored(data: Path, group: Group, listener: Listener) -> Result:
     with closing(SqliteHistory(data / "history.db", read_only=True)) as history:
         try:
             return train(group, history, models, listener)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError, ImportError) as error:
+            if not out_of_memory(error):
+                raise
             raise TrainingFailed(
                 f"group {group.name}: out of memory; raise training.memory or shorten training.history"
             ) from error
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory was used up: torch, and what loads libraries, have no type of their own for that.
+
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    True
+    """
+    return isinstance(error, MemoryError) or any(words in str(error) for words in ("allocate memory", "failed to map"))
 
 
 def train(group: Group, history: History, models: ModelRegistry, listener: Listener) -> Result:

@@ -227,6 +227,27 @@ def test_the_service_trains_in_a_child_of_its_own(tmp_path: Path) -> None:
     assert seen[-1].fraction == 1.0
 
 
+def test_a_training_that_needs_more_memory_than_it_may_use_says_so(configuration: Path, tmp_path: Path) -> None:
+    """One line, whichever library ran out of it."""
+    history = SqliteHistory(tmp_path / "history.db")
+    store(history, 300)
+    history.close()
+    huge = configuration.read_text().replace("hidden: 8", "hidden: 4096").replace("budget: 1s", "memory: 1GB")
+    configuration.write_text(huge)
+
+    said = subprocess.run(
+        [sys.executable, "-m", "forecaster", "train", "household", "--config", str(configuration)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (said.returncode, said.stderr) == (
+        75,
+        "forecaster: group household: out of memory; raise training.memory or shorten training.history\n",
+    )
+
+
 def test_the_child_is_modest(configuration: Path, tmp_path: Path) -> None:
     """Lowest priority, one thread, and the memory it was allowed: forecasts go first."""
     program = (
