@@ -21,6 +21,7 @@ from forecaster import config
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Fan, Result, as_streams, backtest, steps_of
+from forecaster.commands import plot
 from forecaster.commands.chosen import chosen_group
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
@@ -38,6 +39,7 @@ HOURLY = Source(topic=HOMES, kind="amount", aggregate="sum")
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
+    _require_places(arguments)
     settings = _settings(arguments)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)
     group = replace(group, exclude=Exclusions(settings.data).of(group))
@@ -65,6 +67,15 @@ def run(arguments: Namespace) -> int:
     if arguments.plot:
         _draw(arguments.plot, result.fan, group)
     return 0
+
+
+def _require_places(arguments: Namespace) -> None:
+    """Refuse files that could not be written, before hours of work."""
+    for path in (arguments.json, arguments.plot):
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise BadInput(f"{path}: cannot be written; give a file in a folder that exists")
+    if arguments.plot is not None:
+        plot.require_picture(arguments.plot)
 
 
 def _settings(arguments: Namespace) -> Settings:
@@ -183,11 +194,9 @@ def _plain(value: object) -> object:
 
 
 def _draw(path: Path, fan: Fan | None, group: Group) -> None:
-    from forecaster.commands.plot import fan as draw
-
     if fan is None:
         raise BadInput("no whole forecast to draw")
-    draw(
+    plot.fan(
         path,
         history_times=fan.past_ms,
         history_values=fan.past,

@@ -110,6 +110,21 @@ def test_the_picture_of_a_forecast_is_drawn(tmp_path: Path) -> None:
     assert picture.read_text().startswith("<?xml")
 
 
+@pytest.mark.parametrize(
+    "asked", [("--json", "no/x.json"), ("--plot", "no/x.png"), ("--plot", "x.pdf"), ("--json", ".")]
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, str]
+) -> None:
+    """Even before the configuration is read."""
+    option, name = asked
+
+    code = main(["backtest", "none.csv", "--config", str(tmp_path / "none.yaml"), option, str(tmp_path / name)])
+
+    assert code == BadInput.exit_code
+    assert str(tmp_path / name) in capsys.readouterr().err
+
+
 def test_a_perfect_forecast_scores_0_at_every_lead_and_one_shifted_by_a_step_does_not() -> None:
     """The first test of any evaluation."""
     group = a_group()
