@@ -18,6 +18,7 @@ from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.decode import plausible
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset, mask, panel
+from forecaster.pipeline.topics import TopicFilter
 from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
@@ -249,14 +250,18 @@ def steps_of(readings: Columns, streams: int, source: Source, group: Group) -> C
 def as_streams(names: Sequence[str], source: Source) -> list[Series]:
     """Series for the streams of a table, which has names and no topics.
 
-    The parts of a name become the captures of the source when there are as many.
-    """
-    from forecaster.pipeline.topics import TopicFilter
+    The parts of a name become the captures of the source where there are as many; else each capture is the whole name.
 
+    Examples
+    --------
+    >>> [one.labels for one in as_streams(["a/1", "b"], Source(topic="home/{home}/+/energy"))]
+    [(('home', 'a'),), (('home', 'b'),)]
+    """
     captures = TopicFilter.parse(source.topic).names
     found = []
     for name in names:
         parts = name.split("/")
-        labels = tuple(zip(captures, parts, strict=True)) if len(parts) == len(captures) else ()
+        fitting = parts if len(parts) == len(captures) else [name] * len(captures)
+        labels = tuple((key, part) for key, part in zip(captures, fitting, strict=True) if key)
         found.append(Series(name=name, source=0, labels=labels))
     return found

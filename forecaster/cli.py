@@ -170,6 +170,7 @@ def _train(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("group", metavar="GROUP", help="a name under 'groups:' in the configuration")
     ways = ("bar", "json", "none")
     own.add_argument("--progress", choices=ways, default="bar", help="for people, for programs (default: %(default)s)")
+    own.add_argument("--service", type=Path, metavar="DATA", help=SUPPRESS)  # by the service, see adapters/trainer.py
     _config_option(own, environment)
 
 

@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from threading import Event
 
 from forecaster.adapters.claim import claim
@@ -88,8 +87,6 @@ class Daemon:
     ----------
     settings
         What to do.
-    config
-        File the training process reads the same settings from.
     clock
         Tells the time.
 
@@ -99,7 +96,7 @@ class Daemon:
         When an address or a file cannot be used.
     """
 
-    def __init__(self, settings: Settings, config: Path, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._exclusions = Exclusions(settings.data)
         groups = tuple(replace(group, exclude=self._exclusions.of(group)) for group in settings.groups)
         settings = replace(settings, groups=groups)
@@ -121,7 +118,7 @@ class Daemon:
         registry = FileModelRegistry(settings.data / "models")
         self._models = Models(registry, self.metrics.inference)
         self._serving: dict[str, str | None] = {}
-        self._trainer = ChildTrainer(command_line(config), registry)
+        self._trainer = ChildTrainer(command_line(settings.data), registry)
         self._jobs = Jobs(self.metrics.job_failed, self.metrics.job_missed)
         self.engine = Engine(settings, naives)
         self._inbox = Inbox()
@@ -259,11 +256,11 @@ class Daemon:
         self._until_durable(self._loop.call(self._flush).result())
         log.info("training group=%s", group.name)
         began = time.monotonic()
-        outcome, card = self._trainer.train(group, partial(self._progress, group.name))
+        outcome, why, card = self._trainer.train(group, partial(self._progress, group.name))
         self.metrics.training(group.name, outcome, time.monotonic() - began)
         if card:
             self._learned[group.name] = taken
-        log.info("training ended group=%s outcome=%s %s", group.name, outcome, card.verdict if card else "")
+        log.info("training ended group=%s outcome=%s %s", group.name, outcome, why)
         self._offer_model(group)
 
     def _progress(self, group: str, progress: Progress) -> None:

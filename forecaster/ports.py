@@ -240,8 +240,11 @@ class ModelRegistry(Protocol):
     def promote(self, group: str, version: str) -> None:
         """Make it the champion, remembering the previous one. Raises ModelError when it cannot be loaded."""
 
-    def rollback(self, group: str) -> str | None:
-        """Make the previous champion champion again; its version, None when there is none."""
+    def rollback(self, group: str, check: Callable[[Card], None]) -> str | None:
+        """Make the newest former champion that passes a check champion again; its version, None when there is none.
+
+        The check raises ModelError for a model that cannot serve.
+        """
 
     def prune(self, group: str, keep: int) -> None:
         """Remove all but the newest ``keep``; never the champion or the one before it."""
@@ -264,8 +267,8 @@ Outcome = str
 class Trainer(Protocol):
     """Runs one training at a time, away from the engine."""
 
-    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, Card | None]:
-        """Train, judge, save; blocks until done. The card, when a model came out of it."""
+    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, str, Card | None]:
+        """Train, judge, save; blocks until done. How it ended, why, and the card when a model came out of it."""
 
     def stop(self) -> None:
         """Kill a training that runs."""

@@ -132,16 +132,16 @@ class FakeTrainer:
         Names of the groups, in order.
     """
 
-    def __init__(self, *results: tuple[Outcome, Card | None]) -> None:
+    def __init__(self, *results: tuple[Outcome, str, Card | None]) -> None:
         self.trained: list[str] = []
         self.stopped = False
         self._results = list(results)
 
-    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, Card | None]:
+    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, str, Card | None]:
         """The next result, after one line of progress."""
         self.trained.append(group.name)
         progress(Progress(fraction=1.0, loss=None, seconds_left=0.0))
-        return self._results.pop(0) if self._results else ("skipped", None)
+        return self._results.pop(0) if self._results else ("skipped", "", None)
 
     def stop(self) -> None:
         """Remember it in ``stopped``."""
@@ -284,13 +284,18 @@ class MemoryRegistry:
         if self.champion(group) != version:
             self._line(group).append(version)
 
-    def rollback(self, group: str) -> str | None:
-        """Make the newest former champion that is still there champion again; its version, None when there is none."""
-        former = [version for version in self._line(group)[:-1] if (group, version) in self._models]
-        if not former:
-            return None
-        self._lines[group] = former
-        return former[-1]
+    def rollback(self, group: str, check: Callable[[Card], None]) -> str | None:
+        """Make the newest former champion that is there and passes the check champion again; its version, or None."""
+        line = self._line(group)[:-1]
+        while line:
+            try:
+                check(self.load(group, line[-1])[1])
+            except ModelError:
+                line.pop()
+            else:
+                self._lines[group] = line
+                return line[-1]
+        return None
 
     def prune(self, group: str, keep: int) -> None:
         """Remove all but the newest ``keep``; never the champion or the one before it."""

@@ -30,8 +30,8 @@ class Exclusions:
         StoreError
             When the file cannot be read.
         """
-        told = [one for one in self._read() if one["group"] == group.name]
-        return (*group.exclude, *(_exclusion(one) for one in told))
+        told = [_stretch(one) for one in self._read()]
+        return (*group.exclude, *(exclusion for name, exclusion in told if name == group.name))
 
     def add(self, group: str, exclusion: Exclusion) -> None:
         """Remember one more."""
@@ -42,14 +42,21 @@ class Exclusions:
 
     def _read(self) -> list[dict[str, str]]:
         try:
-            told = json.loads(self._path.read_text())
+            told: list[dict[str, str]] = json.loads(self._path.read_text())
+            if not isinstance(told, list):
+                raise TypeError
+            for one in told:
+                _stretch(one)
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{self._path}: cannot be read ({error}); mend it or move it away") from error
-        return list(told)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            shape = "it holds something else than a list of objects with group, stream, since and until"
+            why = shape if isinstance(error, TypeError | KeyError) else error
+            raise StoreError(f"{self._path}: cannot be read ({why}); mend it or move it away") from error
+        return told
 
 
-def _exclusion(told: dict[str, str]) -> Exclusion:
+def _stretch(told: dict[str, str]) -> tuple[str, Exclusion]:
+    """The group and the stretch of an entry; KeyError, TypeError or ValueError when it is none."""
     since_ms, until_ms = (round(datetime.fromisoformat(told[name]).timestamp() * 1000) for name in ("since", "until"))
-    return Exclusion(stream=told["stream"], since_ms=since_ms, until_ms=until_ms)
+    return told["group"], Exclusion(stream=str(told["stream"]), since_ms=since_ms, until_ms=until_ms)

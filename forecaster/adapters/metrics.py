@@ -23,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from forecaster.adapters.resources import cpu_cores, memory_limit_bytes
 from forecaster.adapters.stream_series import AllStreamSeries
+from forecaster.pipeline.verify import intervals
 from forecaster.records import (
     Accepted,
     Array,
@@ -100,6 +101,9 @@ FAMILIES: Mapping[str, Family] = {
     "interval_coverage_ratio": Family(
         "gauge", "Fraction of truths inside the central interval of that level.", ("group", "leads", "level")
     ),
+    "interval_nominal_ratio": Family(
+        "gauge", "The level as a number: what that interval should hold.", ("group", "level")
+    ),
     "anomaly_score": Family("gauge", "Highest of the last step; above 1: outside the 99 % range.", ("group",)),
     "anomalies_total": Family("counter", "Values outside the 99 % range they were forecast in.", ("group",)),
     "drift_detected_total": Family("counter", "Times the errors were found to have risen for good.", ("group",)),
@@ -116,6 +120,7 @@ FAMILIES: Mapping[str, Family] = {
     "state_checkpoint_last_success_timestamp_seconds": Family(
         "gauge", "When state was last saved, Unix time; 0: not since start."
     ),
+    "state_checkpoint_interval_seconds": Family("gauge", "How often state is to be saved."),
     "scheduler_job_failures_total": Family("counter", "Scheduled jobs that ended in an error.", ("task",)),
     "scheduler_job_missed_total": Family("counter", "Scheduled jobs left out: the run before still ran.", ("task",)),
     "metrics_streams_omitted": Family("gauge", "Streams without series of their own: metrics.max_streams reached."),
@@ -352,10 +357,13 @@ class Metrics:
         self._set("start_time_seconds", self._now())
         self._set("cpu_cores_available", cpu_cores())
         self._set("memory_limit_bytes", memory_limit_bytes())
+        self._set("state_checkpoint_interval_seconds", self._settings.snapshot_every_s)
         for group in self._settings.groups:
             self.model(group.name, NAIVE)
             self._issued[group.name] = self._now()
             self._set("step_seconds", group.step.longest_s, group.name)
+            for level, _, _ in intervals(group.levels):
+                self._set("interval_nominal_ratio", level, group.name, f"{level:g}")
 
 
 def kind_of(model: str) -> str:

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -131,15 +131,15 @@ class FileModelRegistry:
         if line[-1:] != [version]:
             self._write_line(group, [*line, version])
 
-    def rollback(self, group: str) -> str | None:
-        """Make the newest former champion that can be loaded champion again; its version.
+    def rollback(self, group: str, check: Callable[[Card], None]) -> str | None:
+        """Make the newest former champion that can be loaded and passes the check champion again; its version.
 
-        None, and nothing changes, when there is none.
+        The check raises ModelError for a model that cannot serve. None, and nothing changes, when there is none.
         """
         line = self._line(group)[:-1]
         while line:
             try:
-                self.load(group, line[-1])
+                check(self.load(group, line[-1])[1])
             except ModelError as error:
                 log.warning("former champion skipped group=%s model=%s reason=%s", group, line.pop(), error)
             else:

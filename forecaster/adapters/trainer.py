@@ -1,8 +1,9 @@
 """Training in a process of its own, so that it can be slow, hungry, crash or be killed without the forecasts noticing.
 
 In a thread beside the engine, training took the 99th percentile of sensor-to-forecast from 8 to 249 ms. The child is
-``forecaster train`` as a person would start it; it reads the history and leaves a model in the registry. It says how
-far it is in JSON lines on its output: lines of :class:`forecaster.ports.Progress`, then one with the outcome.
+``forecaster train`` as a person would start it, but told the settings of its group on its input: the configuration
+file may have changed since the service has read it. It reads the history and leaves a model in the registry. It says
+how far it is in JSON lines on its output: lines of :class:`forecaster.ports.Progress`, then one with the outcome.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from forecaster.adapters.resources import ONE_THREAD
 from forecaster.ports import Card, ModelRegistry, Outcome, Progress
 from forecaster.settings import Group
@@ -27,13 +30,14 @@ from forecaster.settings import Group
 log = logging.getLogger(__name__)
 
 LAST_LINES = 15
+STOPPING = "the service stops"
 
 
-def command_line(config: Path) -> Callable[[str], list[str]]:
-    """What to start to train a group with a configuration file."""
+def command_line(data: Path) -> Callable[[str], list[str]]:
+    """What to start to train a group of the service whose data directory this is."""
     return lambda group: [
         *(sys.executable, "-m", "forecaster", "train", group),
-        *("--config", str(config), "--progress", "json"),
+        *("--service", str(data), "--progress", "json"),
     ]
 
 
@@ -60,23 +64,23 @@ class ChildTrainer:
         self._child: subprocess.Popen[str] | None = None
         self._stopped = False
 
-    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, Card | None]:
+    def train(self, group: Group, progress: Callable[[Progress], None]) -> tuple[Outcome, str, Card | None]:
         """Train, judge, save; blocks until the child has ended or was killed.
 
         Returns
         -------
-        outcome, card
+        outcome, why, card
             ``promoted`` or ``rejected`` with the card of the model; ``skipped``, ``failed`` or ``timeout`` without.
         """
         limit_s = 2 * group.training.budget_s + self._grace_s
         with self._one_at_a_time, tempfile.TemporaryFile() as complaints:
             if self._stopped:
-                return "failed", None
+                return "failed", STOPPING, None
             try:
-                child = self._start(group.name, complaints)
+                child = self._start(group, complaints)
             except OSError as error:
                 log.error("training did not start group=%s reason=%s", group.name, error)
-                return "failed", None
+                return "failed", str(error), None
             alarm = Alarm(limit_s, child)
             try:
                 last = self._follow(child, progress)
@@ -88,13 +92,13 @@ class ChildTrainer:
                 self._child = None
             if alarm.rang:
                 log.warning("training killed, it took too long group=%s limit_s=%.0f", group.name, limit_s)
-                return "timeout", None
+                return "timeout", f"killed after {limit_s:.0f} s", None
             if child.returncode != 0 or "outcome" not in last:
+                reason = STOPPING if self._stopped else how_it_ended(child.returncode)
                 if not self._stopped:
-                    reason = how_it_ended(child.returncode)
                     log.error("training failed group=%s ended=%s\n%s", group.name, reason, _tail(complaints))
-                return "failed", None
-            return str(last["outcome"]), self._card(group.name, last.get("version"))
+                return "failed", reason, None
+            return str(last["outcome"]), str(last.get("verdict", "")), self._card(group.name, last.get("version"))
 
     def stop(self) -> None:
         """Kill a training that runs, and start no other."""
@@ -102,17 +106,20 @@ class ChildTrainer:
         if (child := self._child) is not None:
             kill(child)
 
-    def _start(self, group: str, complaints: IO[bytes]) -> subprocess.Popen[str]:
-        child = subprocess.Popen(
-            self._command(group),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=complaints,  # a file: a pipe nobody reads would fill and stop the child
-            start_new_session=True,  # a group of its own, killed as one; Ctrl-C reaches only us
-            env={**os.environ, **ONE_THREAD},
-            encoding="utf-8",
-            errors="replace",
-        )
+    def _start(self, group: Group, complaints: IO[bytes]) -> subprocess.Popen[str]:
+        with tempfile.TemporaryFile() as told:  # files: a pipe nobody reads would fill and stop one of us
+            told.write(msgspec.json.encode(group))
+            told.seek(0)
+            child = subprocess.Popen(
+                self._command(group.name),
+                stdin=told,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                start_new_session=True,  # a group of its own, killed as one; Ctrl-C reaches only us
+                env={**os.environ, **ONE_THREAD},
+                encoding="utf-8",
+                errors="replace",
+            )
         self._child = child
         if self._stopped:  # between the look at the flag and the start
             kill(child)

@@ -21,9 +21,12 @@ from forecaster import config
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Fan, Result, as_streams, backtest, steps_of
+from forecaster.commands import plot
 from forecaster.commands.chosen import chosen_group
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
+from forecaster.pipeline.calendar import Grid
+from forecaster.pipeline.stored import as_now
 from forecaster.pipeline.times import rfc3339
 from forecaster.ports import Columns, Predictor
 from forecaster.records import Dataset, Series
@@ -38,6 +41,7 @@ HOURLY = Source(topic=HOMES, kind="amount", aggregate="sum")
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
+    _require_places(arguments)
     settings = _settings(arguments)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)
     group = replace(group, exclude=Exclusions(settings.data).of(group))
@@ -67,6 +71,15 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _require_places(arguments: Namespace) -> None:
+    """Refuse files that could not be written, before hours of work."""
+    for path in (arguments.json, arguments.plot):
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise BadInput(f"{path}: cannot be written; give a file in a folder that exists")
+    if arguments.plot is not None:
+        plot.require_picture(arguments.plot)
+
+
 def _settings(arguments: Namespace) -> Settings:
     """The configuration; for the bundled homes, where there is none, that of the demo."""
     path = Path(arguments.config)
@@ -83,11 +96,12 @@ def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ..
 
     if name == "history":
         with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
-            series, steps = history.read(group.name)
+            series, steps = as_now(*history.read(group.name), group, Grid(group.step, group.timezone))
     else:
-        table, source = (households(), HOURLY) if name == HOMES else (read_table(name), group.targets[0])
+        target = group.targets[0]
+        table, source = (households(), HOURLY) if name == HOMES else (read_table(name, target.time_zone), target)
         names, index = np.unique(table["stream"].to_numpy(str), return_inverse=True)
-        series = tuple(as_streams(names.tolist(), group.targets[0]))
+        series = tuple(as_streams(names.tolist(), target))
         readings = Columns(
             series=index.astype(np.int32), start_ms=table["timestamp"].to_numpy(), values=table["value"].to_numpy(float)
         )
@@ -183,11 +197,9 @@ def _plain(value: object) -> object:
 
 
 def _draw(path: Path, fan: Fan | None, group: Group) -> None:
-    from forecaster.commands.plot import fan as draw
-
     if fan is None:
         raise BadInput("no whole forecast to draw")
-    draw(
+    plot.fan(
         path,
         history_times=fan.past_ms,
         history_values=fan.past,

@@ -67,16 +67,18 @@ def promote(group: Group, version: str, models: ModelRegistry) -> None:
 
 
 def roll_back(group: Group, models: ModelRegistry) -> str:
-    """Put the model before the champion back into service; its version.
+    """Put the newest model before the champion that fits the group back into service; its version.
 
     Raises
     ------
     ModelError
         When there is none.
     """
-    version = models.rollback(group.name)
+    version = models.rollback(group.name, lambda card: require(from_json(card.shape), group, card.version))
     if version is None:
-        raise ModelError(f"no earlier model of group {group.name}; list them: forecaster models list {group.name}")
+        raise ModelError(
+            f"no earlier model of group {group.name} can serve it; list them: forecaster models list {group.name}"
+        )
     return version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +35,20 @@ def sparkline(values: Sequence[float] | Array) -> str:
     low, spread = seen.min(), np.ptp(seen)
     heights = (row - low) / spread * (len(BLOCKS) - 1) if spread else np.where(np.isfinite(row), 3.0, np.nan)
     return "".join(BLOCKS[round(height)] if np.isfinite(height) else " " for height in heights)
+
+
+def require_picture(path: Path) -> None:
+    """Refuse what cannot be drawn, before there is anything to draw.
+
+    Raises
+    ------
+    BadInput
+        matplotlib is not installed, or the file name ends in something else than ``.png`` or ``.svg``.
+    """
+    if find_spec("matplotlib") is None:
+        raise BadInput("drawing needs matplotlib: pip install 'forecaster[plot]'")
+    if path.suffix not in (".png", ".svg"):
+        raise BadInput(f"{path}: a picture ends in .png or .svg")
 
 
 def fan(
@@ -73,14 +88,11 @@ def fan(
     BadInput
         matplotlib is not installed, or the file name ends in something else.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise BadInput("drawing needs matplotlib: pip install 'forecaster[plot]'") from None
     path = Path(path)
-    if path.suffix not in (".png", ".svg"):
-        raise BadInput(f"{path}: a picture ends in .png or .svg")
+    require_picture(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     past, ahead = _moments(history_times), _moments(forecast_times)
     # svg.hashsalt: the same forecast gives the same bytes
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.5, "text.color": INK, "svg.hashsalt": "fan"}):

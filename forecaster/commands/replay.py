@@ -37,7 +37,8 @@ def run(arguments: Namespace) -> int:
         for position, effects in replay(engine, settings, journal, models.find, start):
             for effect in effects:
                 if position > arguments.after and isinstance(effect, Issued) and effect.group in encoders:
-                    for topic, payload in encoders[effect.group].encode(effect):
-                        if arguments.stream in (None, topic.split("/", 2)[2].removesuffix("/forecast")):
+                    encoder = encoders[effect.group]
+                    for topic, payload in encoder.encode(effect):
+                        if arguments.stream is None or topic == encoder.topic(arguments.stream):
                             print(topic, payload.decode())
     return 0

@@ -13,12 +13,11 @@ def run(arguments: Namespace) -> int:
     from forecaster import config
     from forecaster.commands.logs import set_up
 
-    path = Path(arguments.config)
-    settings = config.load(path, os.environ)
+    settings = config.load(Path(arguments.config), os.environ)
     set_up(settings.log)
     from forecaster.daemon import Daemon
 
-    daemon = Daemon(settings, path)
+    daemon = Daemon(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     return daemon.run()

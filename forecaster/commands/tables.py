@@ -1,7 +1,7 @@
 """CSV and Parquet files as series: one reader for every command that is given a file of data.
 
 Two forms are understood. *Wide*: a time column and one numeric column per stream. *Long*: a row per reading, with a
-stream, a time and a value column, recognised by name. Times are RFC 3339 (UTC where no offset is given) or epoch
+stream, a time and a value column, recognised by name. Times are RFC 3339 (local where no offset is given) or epoch
 seconds, milliseconds, microseconds or nanoseconds. An empty cell is a gap.
 """
 
@@ -20,23 +20,28 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 TIME = ("timestamp", "time", "datetime", "date", "ds", "ts", "start")
-STREAM = ("stream", "unique_id", "series", "entity_id", "item_id", "sensor", "topic", "id", "name")
-VALUE = ("value", "y", "target", "reading", "state", "kwh")
+STREAM = ("stream", "unique_id", "series", "entity_id", "item_id", "sensor", "statistic_id", "topic", "id", "name")
+VALUE = ("value", "y", "target", "reading", "state", "mean", "sum", "kwh")
 """Names by which columns are known, in order of preference; case does not matter."""
 
 PARQUET = (".parquet", ".pq")
+
+OFFSET = r"[zZ]$|[T: ]\d+.*[+-]\d\d(?::?\d\d)?$"
+"""How a time ends that says how far it is from UTC."""
 
 EARLIEST_MS, LATEST_MS = -2_208_988_800_000, 7_258_118_400_000
 """1900 and 2200: a time outside is a mistake of unit."""
 
 
-def read_table(path: Path | str) -> DataFrame:
+def read_table(path: Path | str, timezone: str = "UTC") -> DataFrame:
     """Readings of a CSV, CSV.gz or Parquet file in long form, in order of time.
 
     Parameters
     ----------
     path
         The file; its name ends in ``.csv``, ``.csv.gz``, ``.parquet`` or ``.pq``.
+    timezone
+        Of times without an offset. One that the clock shows twice is the first.
 
     Returns
     -------
@@ -53,7 +58,7 @@ def read_table(path: Path | str) -> DataFrame:
     table = _load(path)
     time = _named(table, TIME) or _first_of_times(path, table)
     stream, value = _named(table, STREAM, but=(time,)), _named(table, VALUE, but=(time,))
-    stamps = _epoch_ms(path, time, table[time])
+    stamps = _epoch_ms(path, time, table[time], timezone)
     if stream is not None and value is not None:
         return _long(path, table, stamps, stream, value)
     return _wide(path, table, stamps, [name for name in table.columns if name != time])
@@ -120,7 +125,7 @@ def _first_of_times(path: Path, table: DataFrame) -> str:
     raise BadInput(f"{path}: no time column; call it 'timestamp' (columns found: {found})")
 
 
-def _epoch_ms(path: Path, name: str, column: Series) -> Series:
+def _epoch_ms(path: Path, name: str, column: Series, timezone: str) -> Series:
     """A column of times as epoch milliseconds."""
     import pandas as pd
 
@@ -130,6 +135,9 @@ def _epoch_ms(path: Path, name: str, column: Series) -> Series:
     else:
         times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
         bad = times.isna()
+        local = ~column.astype("str").str.contains(OFFSET)
+        there = times[local].dt.tz_localize(None).dt.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
+        times[local] = there.dt.tz_convert("UTC")
         stamps = times.dt.as_unit("ms").astype("int64")
     if bad.any():
         expected = "expected RFC 3339, such as 2013-01-31T14:00:00Z, or epoch seconds"

@@ -1,6 +1,7 @@
 """``forecaster train``: fit a network on the stored history, judge it, and put it into service if it is better.
 
-The service starts the same command as a child on its schedule, with ``--progress json``.
+The service starts the same command as a child on its schedule, with ``--progress json`` and ``--service DATA``: then
+the settings of the group come on standard input, as the service has resolved them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import logging
 import math
 import os
 import resource
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from rich import box
 from rich.console import Console, RenderableType
@@ -35,7 +39,7 @@ from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed
 from forecaster.ports import Card, Columns, History, ModelRegistry, Outcome, Predictor, Progress
 from forecaster.records import Array
-from forecaster.settings import Group, Settings, Training
+from forecaster.settings import Group, Training
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +59,21 @@ class Result:
 
 def run(arguments: Namespace) -> int:
     """Train one group; 0 also when the model was rejected or there is too little history yet."""
-    settings = load(arguments.config, os.environ)
-    group = chosen_group(settings, arguments.group)
+    if arguments.service is None:
+        settings = load(arguments.config, os.environ)
+        data, group = settings.data, chosen_group(settings, arguments.group)
+    else:
+        data, group = arguments.service, msgspec.json.decode(sys.stdin.buffer.read(), type=Group)
     be_modest(group.training)
     match arguments.progress:
         case "json":
-            tell_machine(train_stored(settings, group, lambda step: print(json.dumps(asdict(step)), flush=True)))
+            tell_machine(train_stored(data, group, lambda step: print(json.dumps(asdict(step)), flush=True)))
         case "none":
-            train_stored(settings, group, lambda _: None)
+            train_stored(data, group, lambda _: None)
         case _:
             console = Console(highlight=False)
             with progress_bar(console, group.name) as listener:
-                result = train_stored(settings, group, listener)
+                result = train_stored(data, group, listener)
             console.print(told(result, group))
     return 0
 
@@ -86,8 +93,8 @@ def be_modest(training: Training) -> None:
 # --- the training ------------------------------------------------------------------------------------------------
 
 
-def train_stored(settings: Settings, group: Group, listener: Listener) -> Result:
-    """Train on the history in the data directory, and leave the model in its registry.
+def train_stored(data: Path, group: Group, listener: Listener) -> Result:
+    """Train on the history in a data directory, and leave the model in its registry.
 
     Raises
     ------
@@ -96,15 +103,26 @@ def train_stored(settings: Settings, group: Group, listener: Listener) -> Result
     StoreError, ModelError
         When history or models cannot be read or written.
     """
-    models = FileModelRegistry(settings.data / "models")
-    group = replace(group, exclude=Exclusions(settings.data).of(group))
-    with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
+    models = FileModelRegistry(data / "models")
+    group = replace(group, exclude=Exclusions(data).of(group))
+    with closing(SqliteHistory(data / "history.db", read_only=True)) as history:
         try:
             return train(group, history, models, listener)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError, ImportError) as error:
+            if not out_of_memory(error):
+                raise
             raise TrainingFailed(
                 f"group {group.name}: out of memory; raise training.memory or shorten training.history"
             ) from error
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory was used up: torch, and what loads libraries, have no type of their own for that.
+
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    True
+    """
+    return isinstance(error, MemoryError) or any(words in str(error) for words in ("allocate memory", "failed to map"))
 
 
 def train(group: Group, history: History, models: ModelRegistry, listener: Listener) -> Result:

@@ -30,7 +30,7 @@ from forecaster.adapters.files import whole_file
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.commands.chosen import chosen_group
 from forecaster.commands.search import Choice, Trial, asked, best, choices, present, search
-from forecaster.commands.train import be_modest, recent, rfc3339, too_little
+from forecaster.commands.train import be_modest, out_of_memory, recent, rfc3339, too_little
 from forecaster.config import load
 from forecaster.configuration.problem import Unreadable
 from forecaster.configuration.text import positive_seconds
@@ -228,7 +228,9 @@ def trial(
         trained = fit.train(
             data, wanted, elapsed_s=lambda: elapsed_s() - began_s, progress=lambda _: None, version="tune"
         )
-    except MemoryError:
+    except (MemoryError, RuntimeError) as trouble:
+        if not out_of_memory(trouble):
+            raise
         trained = None
     if trained is not None:
         error, updates = ratio(trained.scores["challenger"], naive), trained.updates

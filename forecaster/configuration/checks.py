@@ -13,13 +13,18 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from forecaster import settings
 from forecaster.configuration import models, resolve
 from forecaster.configuration.problem import Finding, Key, Unreadable, nearest
+from forecaster.configuration.text import UNITS_S
 from forecaster.configuration.topics import captures, check_name, overlap, own_topics, stream_names
+from forecaster.nets.history import needed
 
 AnySection = TypeVar("AnySection", bound=models.Section)
 RESERVED = ("schema", "status")
 """Names of groups that would publish where something else is published."""
+LEAST_MEMORY_MB = 1024
+"""Of a training: torch and the other libraries alone take 750."""
 MOST_OPEN = 1000
 """Steps that may be kept open for late readings: each takes 32 bytes of memory per stream."""
 
@@ -173,6 +178,24 @@ def _group(key: Key, group: models.Group) -> Iterator[Finding]:
         most = MOST_OPEN * group.step.count
         if group.lateness > most:
             yield Finding((*key, "lateness"), f"found {group.lateness:.0f}s", f"at most {MOST_OPEN} steps, {most}s")
+    yield from _training((*key, "training"), group)
     retrain = group.retrain
     if retrain.cron is not None and retrain.every is not None:
         yield Finding((*key, "retrain", "every"), "found beside cron", "one of them")
+
+
+def _training(key: Key, group: models.Group) -> Iterator[Finding]:
+    """Refuse a training that could never begin."""
+    training = group.training
+    if 0 < training.memory < LEAST_MEMORY_MB:
+        yield Finding((*key, "memory"), f"found {training.memory}MB", "at least 1GB, or 0 for no limit")
+    if training.history is not None:
+        seasons = resolve.seasons(group)
+        horizon = group.horizon or resolve.default_horizon(seasons)
+        least = needed(settings.Group(name="", sources=(), step=group.step, horizon=horizon, seasons=seasons))
+        least_s = least * group.step.longest_s
+        if training.history < least_s:
+            unit = next(unit for unit in "dhms" if least_s >= UNITS_S[unit])
+            written = f"{-(-least_s // UNITS_S[unit])}{unit}"
+            expected = f"at least the {least} steps that a training needs, {written}"
+            yield Finding((*key, "history"), f"found {training.history:.0f}s", expected)

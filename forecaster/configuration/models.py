@@ -203,9 +203,10 @@ class Training(Section):
 
     warm: bool = Field(True, description="Start from the model in service when it fits.")
     budget: Positive = _written("3m", "Time limit of a training; the best network so far is kept.")
-    memory: Megabytes = _written("0", "Memory limit; 0: none.")
+    memory: Megabytes = _written("0", "Memory limit, at least `1GB`; 0: none.")
     history: Positive | None = Field(
-        None, description="How far back to look; what is older is deleted. Default: all there is, and nothing is."
+        None,
+        description="How far back to look, at least what a training needs; older is deleted. Default: all there is.",
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Makes a training repeatable.")
     keep: int = Field(5, ge=2, description="Models kept on disk; the one in service and the one before always are.")

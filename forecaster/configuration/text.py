@@ -62,7 +62,7 @@ def megabytes(text: object) -> int:
     if text == "0":
         return 0
     if found is None:
-        raise Unreadable("a size such as 512MB or 1GB, or 0 for no limit")
+        raise Unreadable("a size such as 1500MB or 2GB, or 0 for no limit")
     return round(float(found[1]) * (1024 if found[2] == "G" else 1))
 
 

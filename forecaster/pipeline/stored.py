@@ -20,13 +20,18 @@ ANY = "\0"
 
 
 def remembered(series: Sequence[Series], steps: Columns, group: Group, grid: Grid) -> Panel:
-    """Stored steps on the grid of the group, as its present settings would have closed them.
+    """:func:`as_now` on the grid of the group, without what is excluded."""
+    return mask(panel(*as_now(series, steps, group, grid), grid), group.exclude, grid)
+
+
+def as_now(series: Sequence[Series], steps: Columns, group: Group, grid: Grid) -> tuple[tuple[Series, ...], Columns]:
+    """Stored steps, as the present settings of the group would have closed them.
 
     Series whose source is gone are left out. Steps that were shorter are put together; ones that were longer tell
-    nothing about the shorter ones of now, and are left out; so is what is excluded.
+    nothing about the shorter ones of now, and are left out.
     """
-    series, steps = of_sources(series, steps, group)
-    return mask(panel(series, of_steps(series, steps, group, grid), grid), group.exclude, grid)
+    present, steps = of_sources(series, steps, group)
+    return present, of_steps(present, steps, group, grid)
 
 
 def of_sources(series: Sequence[Series], steps: Columns, group: Group) -> tuple[tuple[Series, ...], Columns]:

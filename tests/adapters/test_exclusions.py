@@ -27,8 +27,16 @@ def test_what_is_told_is_found_beside_the_configuration(tmp_path: Path) -> None:
     assert Exclusions(tmp_path).of(other) == ()
 
 
-def test_a_broken_file_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[{", "{}", "3", '"text"', "[3]", '["text"]', "[null]", '[{"group": "household"}]'),
+        '[{"group": "household", "stream": "a", "since": "yesterday", "until": "2026-03-01"}]',
+        '[{"group": "household", "stream": "a", "since": 0, "until": 1}]',
+    ],
+)
+def test_a_broken_file_says_what_to_do(tmp_path: Path, content: str) -> None:
     """Somebody edited it by hand."""
-    (tmp_path / "exclusions.json").write_text("[{")
+    (tmp_path / "exclusions.json").write_text(content)
     with pytest.raises(StoreError, match=r"exclusions\.json: cannot be read .* mend it or move it away"):
         Exclusions(tmp_path).of(a_group())

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,12 +98,23 @@ def test_every_counter_exists_before_anything_happened() -> None:
         # not known before the first score
         *("forecasts_verified_total", "forecast_mae", "forecast_error_mase", "forecast_pinball"),
         *("forecast_skill_ratio", "interval_coverage_ratio"),
+        # no two of these levels enclose an interval
+        "interval_nominal_ratio",
         # not known before jobs are added
         *("scheduler_job_failures_total", "scheduler_job_missed_total"),
     }
     assert samples(told, "training_runs_total") == dict.fromkeys(
         [("home", outcome) for outcome in ("promoted", "rejected", "failed", "skipped", "timeout")], 0
     )
+
+
+def test_what_alerts_compare_with_is_told() -> None:
+    """Levels of intervals as numbers, and how often state is to be saved."""
+    group = replace(HOME, levels=(0.01, 0.05, 0.5, 0.95, 0.99))
+    told = Metrics(Settings(mqtt=Mqtt(url="mqtt://broker"), groups=(group,), snapshot_every_s=10_800.0))
+
+    assert samples(told, "interval_nominal_ratio") == {("home", "0.98"): 0.98, ("home", "0.9"): 0.9}
+    assert samples(told, "state_checkpoint_interval_seconds") == {(): 10_800.0}
 
 
 def test_scores_are_told_per_bucket_and_unknown_ones_are_not() -> None:

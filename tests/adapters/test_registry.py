@@ -13,6 +13,7 @@ import pytest
 
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.errors import ModelError, StoreError
+from forecaster.ports import Card
 from forecaster.testing import a_card
 
 WEIGHTS = {"weight": np.arange(4, dtype=np.float32)}
@@ -26,6 +27,10 @@ def registry(tmp_path: Path) -> FileModelRegistry:
         opened.save("household", WEIGHTS, a_card(version))
         opened.promote("household", version)
     return opened
+
+
+def fits(_: Card) -> None:
+    """Any model will do."""
 
 
 def damage(path: Path, how: Callable[[bytes], bytes]) -> None:
@@ -57,7 +62,7 @@ def test_broken_weights_are_told(registry: FileModelRegistry, tmp_path: Path, ho
         ModelError, match=r"0002/weights\.safetensors: broken, .*; go back: forecaster models rollback household"
     ):
         registry.load("household", "0002")
-    assert registry.rollback("household") == "0001"
+    assert registry.rollback("household", fits) == "0001"
 
 
 def test_weights_of_another_model_are_told(registry: FileModelRegistry, tmp_path: Path) -> None:
@@ -106,8 +111,8 @@ def test_rollback_passes_over_broken_models(registry: FileModelRegistry, tmp_pat
     registry.promote("household", "0003")
     damage(tmp_path / "household" / "0002" / "weights.safetensors", lambda data: b"")
 
-    assert registry.rollback("household") == "0001"
-    assert registry.rollback("household") is None
+    assert registry.rollback("household", fits) == "0001"
+    assert registry.rollback("household", fits) is None
     assert registry.champion("household") == "0001"
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.ports import Card, Progress
-from forecaster.settings import Group, Source, Step, Training
+from forecaster.settings import Exclusion, Group, Source, Step, Training
 
 HOME = Group(
     name="home",
@@ -71,9 +72,9 @@ def test_progress_is_passed_on_and_the_card_is_the_child_s(models: FileModelRegi
     )
     seen = list[Progress]()
 
-    outcome, card = ChildTrainer(child, models).train(HOME, seen.append)
+    outcome, why, card = ChildTrainer(child, models).train(HOME, seen.append)
 
-    assert (outcome, card) == ("promoted", CARD)
+    assert (outcome, why, card) == ("promoted", "better", CARD)
     assert seen == [
         Progress(fraction=0.25, loss=0.5, seconds_left=3.0, note="fit"),
         Progress(fraction=1.0, loss=None, seconds_left=None),
@@ -81,10 +82,10 @@ def test_progress_is_passed_on_and_the_card_is_the_child_s(models: FileModelRegi
 
 
 def test_too_little_history_is_an_outcome_not_a_failure(models: FileModelRegistry) -> None:
-    """Skipped trainings leave no card."""
+    """Skipped trainings leave no card, and say why."""
     child = program('print(\'{"outcome": "skipped", "verdict": "12 more steps"}\')')
 
-    assert ChildTrainer(child, models).train(HOME, nothing) == ("skipped", None)
+    assert ChildTrainer(child, models).train(HOME, nothing) == ("skipped", "12 more steps", None)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_child_that_fails_is_logged_with_its_last_words(
 ) -> None:
     """However it ends, the training failed and the log says why."""
     with caplog.at_level(logging.ERROR):
-        assert ChildTrainer(program(text), models).train(HOME, nothing) == ("failed", None)
+        assert ChildTrainer(program(text), models).train(HOME, nothing)[::2] == ("failed", None)
 
     (line,) = caplog.messages
     assert line.startswith(f"training failed group=home ended={ended}")
@@ -109,14 +110,14 @@ def test_a_child_that_fails_is_logged_with_its_last_words(
 
 def test_a_command_that_does_not_exist_is_a_failure(models: FileModelRegistry) -> None:
     """The scheduler is told, nothing is raised."""
-    assert ChildTrainer(lambda _: ["/no/such/program"], models).train(HOME, nothing) == ("failed", None)
+    assert ChildTrainer(lambda _: ["/no/such/program"], models).train(HOME, nothing)[::2] == ("failed", None)
 
 
 def test_a_child_that_takes_too_long_is_killed_with_all_it_started(models: FileModelRegistry) -> None:
     """The limit is twice the budget and a grace; grandchildren die too, or the output would never end."""
     child = program("import subprocess; subprocess.run(['sleep', '300'])")
 
-    assert ChildTrainer(child, models, grace_s=0.5).train(HURRIED, nothing) == ("timeout", None)
+    assert ChildTrainer(child, models, grace_s=0.5).train(HURRIED, nothing) == ("timeout", "killed after 0 s", None)
 
 
 def test_stopping_kills_the_child_and_starts_no_other(models: FileModelRegistry) -> None:
@@ -132,8 +133,8 @@ def test_stopping_kills_the_child_and_starts_no_other(models: FileModelRegistry)
     trainer.stop()
     thread.join(20)
 
-    assert outcomes == [("failed", None)]
-    assert trainer.train(HOME, nothing) == ("failed", None)
+    assert outcomes == [("failed", "the service stops", None)]
+    assert trainer.train(HOME, nothing) == ("failed", "the service stops", None)
 
 
 def test_the_child_is_ended_when_the_listener_raises(models: FileModelRegistry) -> None:
@@ -152,6 +153,22 @@ def test_the_child_is_ended_when_the_listener_raises(models: FileModelRegistry) 
         os.kill(seen[0], 0)
 
 
+def test_the_child_is_told_the_settings_that_the_service_has(models: FileModelRegistry) -> None:
+    """All of them, whatever has become of the configuration file."""
+    group = replace(
+        HOME,
+        sources=(*HOME.sources, Source(topic="weather", role="future", value="$.t", valid=(None, 50.0))),
+        exclude=(Exclusion(stream="*", since_ms=1, until_ms=2),),
+        timezone="Europe/Paris",
+        seasons=(24, 168),
+    )
+    child = program("import json, sys; print(json.dumps({'outcome': 'skipped', 'verdict': sys.stdin.read()}))")
+
+    _, told, _ = ChildTrainer(child, models).train(group, nothing)
+
+    assert msgspec.json.decode(told, type=Group) == group
+
+
 def test_numeric_libraries_get_one_thread(models: FileModelRegistry) -> None:
     """More would spin on the engine's core."""
     child = program("import os; print('{\"fraction\": %s}' % os.environ['OMP_NUM_THREADS'])")
@@ -163,8 +180,8 @@ def test_numeric_libraries_get_one_thread(models: FileModelRegistry) -> None:
 
 
 def test_the_command_is_what_a_person_would_type(tmp_path: Path) -> None:
-    """Training by hand and by schedule are the same program."""
-    assert command_line(tmp_path / "home.yaml")("home") == [
+    """Training by hand and by schedule are the same program; the service tells where its data is."""
+    assert command_line(tmp_path)("home") == [
         *(sys.executable, "-m", "forecaster", "train", "home"),
-        *("--config", str(tmp_path / "home.yaml"), "--progress", "json"),
+        *("--service", str(tmp_path), "--progress", "json"),
     ]

@@ -72,6 +72,18 @@ def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
     assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=0.2)
 
 
+@pytest.mark.parametrize("topic", ["home/{home}/{meter}/energy", "home/+/energy", "home/{home}/#"])
+def test_the_past_of_a_table_is_known_whatever_its_topic_captures(tmp_path: Path, topic: str) -> None:
+    """The days before the first origin tell how each day goes, so the first forecast is already right."""
+    config, table = written(tmp_path)
+    config.write_text(config.read_text().replace("home/{home}/energy", topic))
+    json_file = tmp_path / "scores.json"
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "12", "--json", str(json_file)]) == 0
+
+    assert json.loads(json_file.read_text())["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_a_table_of_which_nothing_is_plausible_is_said_to_be_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +108,21 @@ def test_the_picture_of_a_forecast_is_drawn(tmp_path: Path) -> None:
     picture = tmp_path / "fan.svg"
     assert main(["backtest", str(table), "--config", str(config), "--origins", "24", "--plot", str(picture)]) == 0
     assert picture.read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    "asked", [("--json", "no/x.json"), ("--plot", "no/x.png"), ("--plot", "x.pdf"), ("--json", ".")]
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, str]
+) -> None:
+    """Even before the configuration is read."""
+    option, name = asked
+
+    code = main(["backtest", "none.csv", "--config", str(tmp_path / "none.yaml"), option, str(tmp_path / name)])
+
+    assert code == BadInput.exit_code
+    assert str(tmp_path / name) in capsys.readouterr().err
 
 
 def test_a_perfect_forecast_scores_0_at_every_lead_and_one_shifted_by_a_step_does_not() -> None:

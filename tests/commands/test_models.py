@@ -85,8 +85,23 @@ def test_rollback_goes_back_one_model_until_there_is_none() -> None:
     models.promote("household", "0002")
 
     assert roll_back(HOME, models) == "0001"
-    with pytest.raises(ModelError, match=r"no earlier model of group household; list them"):
+    with pytest.raises(ModelError, match=r"no earlier model of group household can serve it; list them"):
         roll_back(HOME, models)
+
+
+def test_rollback_passes_over_models_for_other_settings() -> None:
+    """They would not serve; without one that fits the model in service stays."""
+    models, longer = registry("0001", "0002"), a_group(horizon=48)
+    models.save("household", {}, a_card("0003", shape=to_json(shape_of(longer, features=0))))
+    for version in ("0001", "0003", "0002"):
+        models.promote("household", version)
+
+    assert roll_back(HOME, models) == "0001"
+
+    models.promote("household", "0003")
+    with pytest.raises(ModelError, match=r"no earlier model of group household can serve it"):
+        roll_back(longer, models)
+    assert models.champion("household") == "0003"
 
 
 def test_no_group_means_all_and_a_wrong_one_is_told() -> None:

@@ -207,20 +207,45 @@ def configuration(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_service_trains_in_a_child_of_its_own(configuration: Path, tmp_path: Path) -> None:
-    """The real command, started as the service does: progress comes in, a model comes out."""
+def test_the_service_trains_in_a_child_of_its_own(tmp_path: Path) -> None:
+    """The real command, started as the service does: progress comes in, a model for the group it serves comes out.
+
+    Whatever is in the configuration file by now.
+    """
     history, models = SqliteHistory(tmp_path / "history.db"), FileModelRegistry(tmp_path / "models")
     store(history, 600)
     seen = list[Progress]()
 
-    outcome, card = ChildTrainer(command_line(configuration), models).train(a_group(), seen.append)
+    outcome, why, card = ChildTrainer(command_line(tmp_path), models).train(HOME, seen.append)
 
     history.close()
     assert outcome in ("promoted", "rejected")
     assert card is not None
+    assert (card.settings_hash, card.verdict) == (HOME.fingerprint, why)
     assert models.cards("household") == [card]
     assert seen[0].note == "reading history"
     assert seen[-1].fraction == 1.0
+
+
+def test_a_training_that_needs_more_memory_than_it_may_use_says_so(configuration: Path, tmp_path: Path) -> None:
+    """One line, whichever library ran out of it."""
+    history = SqliteHistory(tmp_path / "history.db")
+    store(history, 300)
+    history.close()
+    huge = configuration.read_text().replace("hidden: 8", "hidden: 4096").replace("budget: 1s", "memory: 1GB")
+    configuration.write_text(huge)
+
+    said = subprocess.run(
+        [sys.executable, "-m", "forecaster", "train", "household", "--config", str(configuration)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (said.returncode, said.stderr) == (
+        75,
+        "forecaster: group household: out of memory; raise training.memory or shorten training.history\n",
+    )
 
 
 def test_the_child_is_modest(configuration: Path, tmp_path: Path) -> None:

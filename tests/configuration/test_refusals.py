@@ -36,7 +36,16 @@ from written import SMALL, told
         ("retrain: {cron: 0 3 * * *, every: 1d}", "retrain.every: found beside cron; expected one of them"),
         (
             "training: {memory: 1TB}",
-            "training.memory: found '1TB'; expected a size such as 512MB or 1GB, or 0 for no limit",
+            "training.memory: found '1TB'; expected a size such as 1500MB or 2GB, or 0 for no limit",
+        ),
+        ("training: {memory: 512MB}", "training.memory: found 512MB; expected at least 1GB, or 0 for no limit"),
+        (
+            "training: {history: 3d}",
+            "training.history: found 259200s; expected at least the 96 steps that a training needs, 4d",
+        ),
+        (
+            "horizon: 2, season: [], training: {history: 9h}",
+            "training.history: found 32400s; expected at least the 10 steps that a training needs, 10h",
         ),
         (
             "network: {own_past: no}, covariates: []",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.errors import ModelError
-from forecaster.ports import ModelRegistry
+from forecaster.ports import Card, ModelRegistry
 from forecaster.testing import MemoryRegistry, a_card
 
 
@@ -28,11 +29,15 @@ def versions(registry: ModelRegistry) -> list[str]:
     return [card.version for card in registry.cards("household")]
 
 
+def fits(_: Card) -> None:
+    """Any model will do."""
+
+
 def test_a_new_registry_has_no_models(registry: ModelRegistry) -> None:
     """No champion, nothing to roll back to, and the first version is 0001."""
     assert registry.cards("household") == []
     assert registry.champion("household") is None
-    assert registry.rollback("household") is None
+    assert registry.rollback("household", fits) is None
     assert registry.next_version("household") == "0001"
 
 
@@ -114,7 +119,26 @@ def test_rollback_goes_back_one_champion_at_a_time(registry: ModelRegistry) -> N
     for version in ("0001", "0003", "0002"):
         registry.promote("household", version)
 
-    assert [registry.rollback("household") for _ in range(3)] == ["0003", "0001", None]
+    assert [registry.rollback("household", fits) for _ in range(3)] == ["0003", "0001", None]
+    assert registry.champion("household") == "0001"
+
+
+def test_rollback_passes_over_models_that_do_not_fit(registry: ModelRegistry) -> None:
+    """To the newest that does; without one nothing changes."""
+    save(registry, "0001", "0002", "0003")
+    for version in ("0001", "0002", "0003"):
+        registry.promote("household", version)
+
+    def only(version: str) -> Callable[[Card], None]:
+        def check(card: Card) -> None:
+            if card.version != version:
+                raise ModelError(f"{card.version} does not fit")
+
+        return check
+
+    assert registry.rollback("household", only("0003")) is None
+    assert registry.champion("household") == "0003"
+    assert registry.rollback("household", only("0001")) == "0001"
     assert registry.champion("household") == "0001"
 
 
@@ -124,7 +148,7 @@ def test_promoting_the_champion_changes_nothing(registry: ModelRegistry) -> None
     for version in ("0001", "0002", "0002"):
         registry.promote("household", version)
 
-    assert registry.rollback("household") == "0001"
+    assert registry.rollback("household", fits) == "0001"
 
 
 def test_pruning_spares_the_champion_and_the_one_before(registry: ModelRegistry) -> None:
@@ -136,7 +160,7 @@ def test_pruning_spares_the_champion_and_the_one_before(registry: ModelRegistry)
     registry.prune("household", keep=1)
 
     assert versions(registry) == ["0002", "0003", "0005"]
-    assert [registry.rollback("household") for _ in range(2)] == ["0002", None]
+    assert [registry.rollback("household", fits) for _ in range(2)] == ["0002", None]
 
 
 def test_pruning_an_empty_group_is_fine(registry: ModelRegistry) -> None:

@@ -69,7 +69,7 @@ def test_one_that_was_rolled_back_is_the_last_resort(registry: FileModelRegistry
     """A person went back from it for a reason."""
     registry.save(GROUP.name, *_again(registry, "0004"))
     registry.promote(GROUP.name, "0004")
-    registry.rollback(GROUP.name)
+    registry.rollback(GROUP.name, lambda _: None)
     spoil(registry, "0002")
     assert serving(registry) == "0001"
     spoil(registry, "0001")
