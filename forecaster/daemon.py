@@ -131,6 +131,7 @@ class Daemon:
         self.broker = MqttBroker(
             *(settings.mqtt, settings.publish.prefix, settings.publish.outbox, self._clock.now_ms),
             schemas={"forecast": VERSION},
+            subscribed=settings.data / "subscriptions.json",
         )
         self.http = HttpServer(
             *(settings.http.host, settings.http.port),

@@ -4,47 +4,17 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from servers import Collector, Mosquitto, Relay, eventually, free_port
+from sessions import NOW_MS, Inbox, a_broker, payloads
 
 from forecaster.adapters.mqtt import MqttBroker
 from forecaster.errors import ConfigurationError
 from forecaster.records import Message
 from forecaster.settings import Mqtt
-
-NOW_MS = 1_700_000_000_000
-Inbox = list[tuple[Message, Callable[[], None]]]
-
-
-@contextmanager
-def a_broker(
-    url: str, inbox: Inbox, *filters: str, outbox: int = 1000, wait: bool = True, **mqtt: Any
-) -> Iterator[MqttBroker]:
-    """A started session that reconnects at once and is stopped at the end."""
-    broker = MqttBroker(
-        Mqtt(url=url, **mqtt),
-        prefix="forecaster",
-        outbox=outbox,
-        now_ms=lambda: NOW_MS,
-        schemas={"forecast": "forecast/v1"},
-        backoff_s=(0.02, 0.1),
-    )
-    broker.start(filters, lambda message, ack: inbox.append((message, ack)))
-    try:
-        if wait:
-            eventually(broker.connected, what="connecting")
-        yield broker
-    finally:
-        broker.stop(timeout_s=2.0)
-
-
-def payloads(inbox: Inbox) -> list[bytes]:
-    return [message.payload for message, _ in inbox]
 
 
 def sure_acks_arrived(broker: MqttBroker, collector: Collector) -> None:
