@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
-from servers import Collector, Mosquitto, eventually
+from servers import Collector, Mosquitto, eventually, refusing
 from sessions import Inbox, a_broker, payloads
 
 from forecaster.adapters.mqtt_subscriptions import Subscriptions
@@ -83,6 +84,32 @@ def test_a_message_that_several_subscriptions_match_comes_once(
 
     topics = ["home/kitchen/litres", "home/bath/litres"]
     assert heard(inbox) == [(topic, b"%d" % number) for number in range(2) for topic in topics]
+
+
+@VERSIONS
+def test_a_subscription_that_is_refused_is_named_and_the_others_are_heard(
+    mosquitto_here: None, tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What can come does, and a person can see that not all of it can."""
+    caplog.set_level(logging.ERROR)
+    mosquitto = Mosquitto(tmp_path / "m", lines=refusing(tmp_path, "secret/#")).start()
+    inbox: Inbox = []
+    filters = ("home/+", "secret/a", "+/b", "secret/c")
+    try:
+        with (
+            a_broker(mosquitto.url, inbox, *filters, wait=False, version=version) as broker,
+            Collector(mosquitto.port) as collector,
+        ):
+            eventually(broker.listening, what="the answers")
+            collector.publish("home/a", b"1")
+            eventually(lambda: inbox, what="the message")
+            assert not broker.connected()
+    finally:
+        mosquitto.stop()
+
+    [said] = caplog.messages
+    assert said.startswith("the broker does not let us subscribe")
+    assert [one for one in filters if f"'{one}'" in said] == ["secret/a", "secret/c"]
 
 
 def test_a_filter_that_another_covers_is_not_subscribed_to() -> None:
