@@ -343,7 +343,7 @@ class Connection:
         qos = int(self._session.mqtt.qos)
         if self._version == "5":
             options, properties = (
-                SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB),
+                SubscribeOptions(qos=qos),
                 subscribe_properties(number),
             )
             _, identifier = self._client.subscribe([(one, options) for one in filters], properties=properties)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -315,3 +316,38 @@ def test_killed_after_any_event_the_forecasts_are_those_of_an_unbroken_run(
     assert life.stored("household").keys() == expected.keys()
     np.testing.assert_array_equal(list(life.stored("household").values()), list(expected.values()))
     np.testing.assert_array_equal(list(expected.values()), [expected[key] for key in life.stored("household")])
+
+
+@pytest.mark.parametrize("lost", ["nothing", "snapshot", "journal"])
+@pytest.mark.parametrize("time", [None, "$.t"], ids=["arrival", "own time"])
+@pytest.mark.parametrize("kind", ["gauge", "amount", "meter"])
+def test_a_retained_message_counts_once_however_often_it_comes(kind: str, time: str | None, lost: str) -> None:
+    """It comes at every connection, so at every start; what it says is known by then."""
+    aggregate = "sum" if kind == "amount" else "mean"
+    group = a_group(sources=(a_source(kind=kind, aggregate=aggregate, value="$.v", time=time),))
+
+    def said(hour: float, value: float) -> Message:
+        at_ms = START_MS + round(hour * HOUR_MS)
+        return Message("home/a/power", f'{{"v": {value}, "t": {at_ms}}}'.encode(), at_ms)
+
+    def again(message: Message, hour: float) -> Message:
+        return replace(message, received_ms=START_MS + round(hour * HOUR_MS), retained=True)
+
+    first = [said(hour + 0.5, hour + 1) for hour in range(6)]
+    newest, later = said(6.2, 9), [said(6.5, 11), said(7.5, 12), said(8.5, 13), Tick(START_MS + 10 * HOUR_MS)]
+    once, disk = Life(Disk(), group), Disk()
+    once.live(*first, newest)
+    once.live(*later)
+    one = Life(disk, group)
+    one.live(*first, newest)
+    one.live(again(newest, 6.3))
+    if lost != "snapshot":
+        one.snapshot()
+    if lost == "journal":
+        disk.journal.prune(disk.journal.last())
+    another = Life(disk, group)
+    another.live(again(newest, 6.4))
+    another.live(*later)
+
+    assert closed(one.effects + another.effects) == pytest.approx(closed(once.effects), nan_ok=True)
+    assert closed(once.effects)["a", START_MS + 6 * HOUR_MS] > 0
