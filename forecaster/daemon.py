@@ -128,6 +128,7 @@ class Daemon:
         self.broker = MqttBroker(
             *(settings.mqtt, settings.publish.prefix, settings.publish.outbox, self._clock.now_ms),
             schemas={"forecast": VERSION},
+            subscribed=settings.data / "subscriptions.json",
         )
         self.http = HttpServer(
             *(settings.http.host, settings.http.port),
@@ -170,7 +171,7 @@ class Daemon:
             settings, self.broker, self._buffer, self._complaints, self.metrics.observe, self.engine.unit, self._drifted
         )
         backlog = Backlog(
-            lambda: self.broker.connects if self.broker.connected() else 0,
+            lambda: self.broker.connects if self.broker.listening() else 0,
             lambda: self.broker.received,
             lambda: self._clock.now_ms() - self.engine.now_ms,
             time.monotonic,

@@ -238,18 +238,17 @@ class Verified:
 
     Attributes
     ----------
-    streams
-        Names, length B.
+    streams, truth
+        Names, length B, and what came, float64 (B,).
     start_ms
         Start of the step that was the target.
-    truth
-        float64 (B,).
     quantiles
         float64 (B, H, Q): what the forecast issued ``lead`` steps before had said.
     naive
         float64 (B, H): what the better naive forecast had said.
-    anomaly
+    anomaly, over
         float64 (B,): distance of the truth from the median of lead 1 in units of the 99 % range; above 1 outside it.
+        bool (B,): the one before that had a forecast was outside, and this one is not.
     """
 
     group: str
@@ -259,6 +258,7 @@ class Verified:
     quantiles: Array
     naive: Array
     anomaly: Array
+    over: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

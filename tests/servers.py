@@ -6,6 +6,7 @@ process id they were started with.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -138,6 +139,24 @@ class Mosquitto:
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
+
+
+def refusing(directory: Path, pattern: str) -> list[str]:
+    """Lines of configuration by which a :class:`Mosquitto` lets nobody subscribe to what a filter covers."""
+    plugins = list(Path("/usr/lib").glob("**/mosquitto_dynamic_security.so"))
+    if not plugins:
+        pytest.skip("this mosquitto has no plugin for dynamic security")
+    what = ["publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"]
+    rule = {"acltype": "subscribePattern", "topic": pattern, "priority": 1, "allow": False}
+    rules = {
+        "defaultACLAccess": dict.fromkeys(what, True),
+        "anonymousGroup": "all",
+        "groups": [{"groupname": "all", "roles": [{"rolename": "all"}], "clients": []}],
+        "roles": [{"rolename": "all", "acls": [rule]}],
+    }
+    file = directory / "rules.json"
+    file.write_text(json.dumps(rules))
+    return [f"plugin {plugins[0]}", f"plugin_opt_config_file {file}"]
 
 
 class Relay:

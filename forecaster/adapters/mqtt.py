@@ -14,9 +14,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from forecaster.adapters.mqtt_client import Version, address, new_client, tls_context, versions
 from forecaster.adapters.mqtt_connection import Connection, Ending, Session
+from forecaster.adapters.mqtt_subscriptions import Subscriptions
 from forecaster.adapters.outbox import Outbox, Publication
 from forecaster.ports import Offer
 from forecaster.settings import Mqtt
@@ -42,6 +44,8 @@ class MqttBroker:
         The clock that stamps arrivals.
     schemas
         Last level of a topic → value of the user property ``schema`` its messages carry in MQTT 5.
+    subscribed
+        File that remembers what the session subscribed to, to take it back when it is no longer wanted.
     backoff_s
         Shortest and longest pause between attempts to connect.
 
@@ -65,12 +69,14 @@ class MqttBroker:
         now_ms: Callable[[], int],
         *,
         schemas: Mapping[str, str] | None = None,
+        subscribed: Path | None = None,
         backoff_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._mqtt = mqtt
         self._address = address(mqtt.url)
         self._tls = tls_context(mqtt)
         self._versions = versions(mqtt)
+        self._subscribed = subscribed
         self._backoff_s = backoff_s
         self._session = Session(
             mqtt=mqtt,
@@ -120,8 +126,14 @@ class MqttBroker:
 
         ``offer`` is called by the network thread. An error it raises is a bug: it ends the thread, and
         :meth:`failed` says so.
+
+        Raises
+        ------
+        StoreError
+            When what was subscribed to before cannot be read, or what is now not be written.
         """
-        self._thread = threading.Thread(target=self._listen, args=(tuple(filters), offer), name="mqtt", daemon=True)
+        subscriptions = Subscriptions(filters, self._subscribed)
+        self._thread = threading.Thread(target=self._listen, args=(subscriptions, offer), name="mqtt", daemon=True)
         self._thread.start()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = True, expiry_s: int | None = None) -> None:
@@ -131,12 +143,20 @@ class MqttBroker:
 
     def connected(self) -> bool:
         """Whether messages can flow now: connected, subscribed, network thread alive."""
-        thread, connection = self._thread, self._connection
-        return thread is not None and thread.is_alive() and connection is not None and connection.ready
+        connection = self._connection
+        return self._alive() and connection is not None and connection.ready
+
+    def listening(self) -> bool:
+        """Whether what can flow does: as :meth:`connected`, but the broker may have refused subscriptions."""
+        connection = self._connection
+        return self._alive() and connection is not None and connection.listening
+
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def failed(self) -> bool:
         """Whether the network thread has died of a bug. Nothing brings it back: the process should end."""
-        return self._thread is not None and not self._thread.is_alive() and not self._stopping.is_set()
+        return self._thread is not None and not self._alive() and not self._stopping.is_set()
 
     def stop(self, status: str = "stopped", timeout_s: float = 5.0) -> None:
         """Publish the status, flush what is queued, disconnect. What is not acknowledged by then comes again."""
@@ -150,16 +170,16 @@ class MqttBroker:
         if self.waiting:
             log.warning("publications left behind count=%d broker=%s", self.waiting, self._address)
 
-    def _listen(self, filters: tuple[str, ...], offer: Offer) -> None:
+    def _listen(self, subscriptions: Subscriptions, offer: Offer) -> None:
         with self._session.bell:
-            self._run(filters, offer)
+            self._run(subscriptions, offer)
 
-    def _run(self, filters: tuple[str, ...], offer: Offer) -> None:
+    def _run(self, subscriptions: Subscriptions, offer: Offer) -> None:
         attempt, lost = 0, False
         while not self._stopping.is_set() or (lost and self._session.unsaid):  # then it says goodbye on another wire
             version = self._versions[0]
             began = time.monotonic()
-            ending = self._connect(version, filters, offer)
+            ending = self._connect(version, subscriptions, offer)
             lost = ending.reason == "lost"
             if self._stopping.is_set():
                 continue
@@ -182,11 +202,11 @@ class MqttBroker:
             )
             self._stopping.wait(pause_s)
 
-    def _connect(self, version: Version, filters: tuple[str, ...], offer: Offer) -> Ending:
+    def _connect(self, version: Version, subscriptions: Subscriptions, offer: Offer) -> Ending:
         """One connection, from dialling to its end."""
         client = new_client(self._mqtt, version, self._tls, client_id=self._mqtt.client_id, persistent=True)
         client.will_set(self._session.status_topic, b"offline", qos=1, retain=True)
-        connection = Connection(client, version, self._session, filters, offer)
+        connection = Connection(client, version, self._session, subscriptions, offer)
         self._connection = connection
         try:
             return connection.serve()

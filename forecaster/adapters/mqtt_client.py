@@ -164,6 +164,14 @@ def packed_properties(*, expiry_s: int | None, schema: str | None) -> bytes:
     return bytes(properties.pack())  # type: ignore[no-untyped-call]
 
 
+def subscribe_properties(identifier: int | None) -> Properties:
+    """Properties of an MQTT 5 subscription: the identifier that comes with its messages, None for none."""
+    properties = _properties(PacketTypes.SUBSCRIBE)
+    if identifier is not None:
+        properties.SubscriptionIdentifier = identifier
+    return properties
+
+
 def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call]
 

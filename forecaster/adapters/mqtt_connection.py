@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import count
@@ -24,8 +24,17 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from forecaster.adapters.mqtt_client import Bell, Tap, Version, dial, packed_properties, patience_s
-from forecaster.adapters.mqtt_wire import Malformed, Other, Puback, Publish, Reader, pubacks, publish
+from forecaster.adapters.mqtt_client import (
+    Bell,
+    Tap,
+    Version,
+    dial,
+    packed_properties,
+    patience_s,
+    subscribe_properties,
+)
+from forecaster.adapters.mqtt_subscriptions import Subscriptions
+from forecaster.adapters.mqtt_wire import Malformed, Other, Puback, Publish, Reader, pubacks, publish, subscriptions
 from forecaster.adapters.outbox import Outbox, Publication
 from forecaster.ports import Offer
 from forecaster.records import Message
@@ -91,21 +100,23 @@ class Connection:
 
     Attributes
     ----------
-    ready
-        Connected, and every subscription granted.
+    listening
+        Connected, and every subscription answered: what we are let have comes.
     in_flight
         Publications sent and not yet confirmed, oldest first.
     """
 
     def __init__(
-        self, client: paho.Client, version: Version, session: Session, filters: Sequence[str], offer: Offer
+        self, client: paho.Client, version: Version, session: Session, subscriptions: Subscriptions, offer: Offer
     ) -> None:
-        self.ready = False
+        self.listening = False
         self.in_flight: dict[int, Publication] = {}
         self._client = client
         self._version = version
         self._session = session
-        self._filters = filters
+        self._subscriptions = subscriptions
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._refused: dict[str, str] = {}
         self._offer = offer
         self._reader = Reader(mqtt5=version == "5")
         self._answered = False
@@ -119,7 +130,13 @@ class Connection:
         self._properties = lru_cache(maxsize=64)(packed_properties)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
+
+    @property
+    def ready(self) -> bool:
+        """Listening, and every subscription granted."""
+        return self.listening and not self._refused
 
     def serve(self) -> Ending:
         """Dial, and return when the connection has ended."""
@@ -135,7 +152,7 @@ class Connection:
             self._serve(tap)
         finally:
             tap.close()  # when a bug ended us; paho has closed it otherwise
-            self.ready = False
+            self.listening = False
         return self._ending
 
     def _serve(self, tap: Tap) -> None:
@@ -181,26 +198,30 @@ class Connection:
 
     def _handle(self, chunk: bytes, tap: Tap) -> None:
         offer, now_ms, session = self._offer, self._session.now_ms, self._session
-        packets = self._reader.feed(chunk)
-        while True:
-            try:
-                packet = next(packets, None)
-            except Malformed as error:
-                log.error("the broker sent what is not MQTT detail=%s", error)
-                self._hang_up(tap)
-                return
-            match packet:
-                case Publish(topic, payload, retained, identifier, redelivered):
-                    session.received += 1
-                    message = Message(topic, payload, now_ms(), retained, identifier, redelivered)
-                    offer(message, self._acknowledgement(identifier))
-                case Puback(identifier, reason):
-                    self._confirmed(identifier, reason)
-                case Other(other):
-                    tap.pour(other)
-                    self._client.loop_read()
-                case None:
-                    return
+        try:
+            for packet in self._reader.feed(chunk):
+                match packet:
+                    case Publish(topic, payload, retained, identifier, redelivered, properties):
+                        session.received += 1
+                        if properties and not self._counts(topic, properties):
+                            self._acknowledgement(identifier)()
+                            continue
+                        message = Message(topic, payload, now_ms(), retained, identifier, redelivered)
+                        offer(message, self._acknowledgement(identifier))
+                    case Puback(identifier, reason):
+                        self._confirmed(identifier, reason)
+                    case Other(other):
+                        tap.pour(other)
+                        self._client.loop_read()
+        except Malformed as error:
+            log.error("the broker sent what is not MQTT detail=%s", error)
+            self._hang_up(tap)
+
+    def _counts(self, topic: str, properties: bytes) -> bool:
+        """Whether this is no copy of a message that comes by an earlier subscription too."""
+        if not self._subscriptions.identifiers:
+            return True
+        return self._subscriptions.counts(topic, subscriptions(properties))
 
     def _acknowledgement(self, identifier: int) -> Callable[[], None]:
         """What the journal calls when the message is durable: from any thread, and only the first call counts."""
@@ -303,29 +324,52 @@ class Connection:
             *(self._version, flags.session_present, self._session.connects),
         )
         self._session.outbox.give_back([Publication(self._session.status_topic, b"online")])
-        if not self._filters:
-            self.ready = True
-        elif self._version == "5":
-            # Retained messages only where the subscription is new: the persistent session has had them.
-            options = SubscribeOptions(
-                qos=self._session.mqtt.qos, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        self._subscribe(identified=bool(getattr(properties, "SubscriptionIdentifierAvailable", self._version == "5")))
+
+    def _subscribe(self, *, identified: bool) -> None:
+        """Ask for what is wanted, then take back what is not: the other way round, messages could fall in between."""
+        wanted, stale = self._subscriptions.wanted, self._subscriptions.stale
+        identifiers = self._subscriptions.identifiers if identified else {}
+        self._ask(tuple(one for one in wanted if one not in identifiers), None)
+        for one, number in identifiers.items():
+            self._ask((one,), number)
+        if stale:
+            self._client.unsubscribe(list(stale))
+        self.listening = not self._asked
+
+    def _ask(self, filters: tuple[str, ...], number: int | None) -> None:
+        if not filters:
+            return
+        qos = int(self._session.mqtt.qos)
+        if self._version == "5":
+            options, properties = (
+                SubscribeOptions(qos=qos),
+                subscribe_properties(number),
             )
-            client.subscribe([(each, options) for each in self._filters])
+            _, identifier = self._client.subscribe([(one, options) for one in filters], properties=properties)
         else:
-            client.subscribe([(each, int(self._session.mqtt.qos)) for each in self._filters])
+            _, identifier = self._client.subscribe([(one, qos) for one in filters])
+        self._asked[cast(int, identifier)] = filters
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: Any, _identifier: int, reasons: list[ReasonCode], _properties: Properties
+        self, _client: paho.Client, _data: Any, identifier: int, reasons: list[ReasonCode], _properties: Properties
     ) -> None:
-        refused = {each: str(reason) for each, reason in zip(self._filters, reasons, strict=True) if reason.is_failure}
-        if refused:
-            log.error("the broker does not let us subscribe filters=%s", refused)
-        self.ready = not refused
+        filters = self._asked.pop(identifier)
+        self._refused |= {one: str(reason) for one, reason in zip(filters, reasons, strict=True) if reason.is_failure}
+        self.listening = not self._asked
+        if self.listening and self._refused:
+            log.error("the broker does not let us subscribe, and nothing comes by filters=%s", self._refused)
+
+    def _on_unsubscribe(
+        self, _client: paho.Client, _data: Any, _identifier: int, reasons: list[ReasonCode], _: Properties | None
+    ) -> None:
+        if not any(reason.is_failure for reason in reasons):
+            self._subscriptions.settled()
 
     def _on_disconnect(
         self, _client: paho.Client, _data: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
-        self.ready = False
+        self.listening = False
         if flags.is_disconnect_packet_from_server:  # "Session taken over" means: another client has our client_id
             self._ending = Ending("lost", f"the broker disconnected us: {reason}")
 

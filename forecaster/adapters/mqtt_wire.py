@@ -5,7 +5,7 @@ the whole service. All other packets are few, and stay paho's: this module only 
 
 References
 ----------
-OASIS, MQTT Version 5.0, sections 1.5.5, 2.1, 3.3 and 3.4; MQTT Version 3.1.1, sections 2.2, 3.3 and 3.4.
+OASIS, MQTT Version 5.0, sections 1.5.5, 2.1, 2.2.2, 3.3 and 3.4; MQTT Version 3.1.1, sections 2.2, 3.3 and 3.4.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from typing import NamedTuple
 
 PUBLISH, PUBACK = 3, 4
 LARGEST_LENGTH_BYTES = 4
+SUBSCRIPTION_IDENTIFIER = 0x0B
+OF_FIXED_SIZE = {0x01: 1, 0x02: 4, 0x23: 2}
+"""Properties of a message: payload format, expiry, topic alias; their bytes."""
+OF_TEXTS = {0x03: 1, 0x08: 1, 0x09: 1, 0x26: 2}
+"""Content type, response topic, correlation data, user property; how many texts or the like, each with its length."""
 
 _u16 = Struct("!H")
 _puback = Struct("!BBH")
@@ -36,6 +41,8 @@ class Publish(NamedTuple):
         To acknowledge it with; 0 at QoS 0.
     redelivered
         Sent before, says the broker, and not acknowledged then.
+    properties
+        As they stand on the wire, without their length (MQTT 5).
     """
 
     topic: str
@@ -43,6 +50,7 @@ class Publish(NamedTuple):
     retained: bool
     identifier: int
     redelivered: bool = False
+    properties: bytes = b""
 
 
 class Puback(NamedTuple):
@@ -64,7 +72,7 @@ class Reader:
     Parameters
     ----------
     mqtt5
-        Whether the connection speaks MQTT 5, whose packets carry properties; those of a message are not kept.
+        Whether the connection speaks MQTT 5, whose packets carry properties.
 
     Examples
     --------
@@ -114,19 +122,54 @@ class Reader:
         identifier = 0
         if payload <= end and qos:
             identifier = data[after_topic] << 8 | data[after_topic + 1]
+        properties = b""
         if payload < end and self._mqtt5:
-            if data[payload] < 128:  # nearly always
-                payload += 1 + data[payload]
+            if data[payload] == 0:  # nearly always
+                payload += 1
             else:
-                properties = _variable_length(data, payload)
-                payload = end + 1 if properties is None else properties[0] + properties[1]
+                size, first = _variable_length(data, payload) or (end, payload)
+                payload = first + size
+                properties = bytes(data[first:payload])
         if payload > end:
             raise Malformed("a PUBLISH shorter than its own topic and properties")
         topic = data[start:after_topic].decode("utf-8", "replace")
-        return Publish(topic, bytes(data[payload:end]), bool(flags & 1), identifier, bool(flags & 8))
+        return Publish(topic, bytes(data[payload:end]), bool(flags & 1), identifier, bool(flags & 8), properties)
 
 
-def _variable_length(data: bytearray, at: int) -> tuple[int, int] | None:
+def subscriptions(properties: bytes) -> list[int]:
+    """Identifiers of the subscriptions by which a message came, among its properties.
+
+    Raises
+    ------
+    Malformed
+        When they are not properties of a message.
+
+    Examples
+    --------
+    >>> subscriptions(b"\\x01\\x01\\x0b\\x07\\x0b\\x80\\x01")
+    [7, 128]
+    """
+    found: list[int] = []
+    at = 0
+    while at < len(properties):
+        kind = properties[at]
+        at += 1
+        if kind == SUBSCRIPTION_IDENTIFIER:
+            number, at = _variable_length(properties, at) or (0, len(properties) + 1)
+            found.append(number)
+        elif kind in OF_FIXED_SIZE:
+            at += OF_FIXED_SIZE[kind]
+        elif kind in OF_TEXTS:
+            for _ in range(OF_TEXTS[kind]):
+                at += 2 + int.from_bytes(properties[at : at + 2], "big")
+        else:
+            raise Malformed(f"a PUBLISH with a property 0x{kind:02x}")
+    if at > len(properties):
+        raise Malformed("a property longer than all of them")
+    return found
+
+
+def _variable_length(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """A variable byte integer: its value, and where the bytes after it begin. None when it is not yet complete."""
     value = 0
     for count, byte in enumerate(data[at : at + LARGEST_LENGTH_BYTES]):

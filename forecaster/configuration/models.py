@@ -130,7 +130,10 @@ class Mqtt(Section):
     key_file: Text | None = Field(None, description="Key of our certificate.")
     insecure: bool = Field(False, description="Accept any certificate. For trying things out.")
     version: Literal["auto", "5", "3.1.1"] = Field("auto", description="MQTT version; `auto`: 5, then 3.1.1.")
-    qos: Qos = Field(1, description="Of our subscriptions. 1: nothing is lost while we are away.")
+    qos: Qos = Field(
+        1,
+        description="Of our subscriptions. 1: what is sent with QoS 1 waits while we are away, with 0 it is lost.",
+    )
     keepalive: Positive = _written("60s", "Silence after which a link counts as dead.")
 
 

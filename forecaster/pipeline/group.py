@@ -60,6 +60,7 @@ class GroupState:
             {
                 "through": Column((), np.int64, np.iinfo(np.int64).min),  # newest closed step
                 "observed": Column((), np.int64, 0),  # steps that had a value
+                "outside": Column((), np.bool_, False),  # the newest of them that had a forecast was an anomaly
             }
         )
         self._forecasts = Forecasts(settings, naives)
@@ -144,6 +145,8 @@ class GroupState:
         self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
         self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), truth)
         self._carried["observed"][slots] += 1
+        scores, outside = anomaly(came, quantiles[:, 0], self.settings.levels), self._carried["outside"][slots]
+        self._carried["outside"][slots] = np.where(np.isnan(scores), outside, scores > 1)
         yield Verified(
             group=self.settings.name,
             streams=self._streams.names(rows),
@@ -151,7 +154,8 @@ class GroupState:
             truth=came,
             quantiles=quantiles,
             naive=naive,
-            anomaly=anomaly(came, quantiles[:, 0], self.settings.levels),
+            anomaly=scores,
+            over=outside & (scores <= 1),
         )
         median = quantiles[:, 0, self.settings.levels.index(0.5)]
         usual = np.maximum(self._ledger.usual_error(slots), 1e-9)
@@ -362,7 +366,8 @@ class GroupState:
         self.aligner.restore(parts["aligner"])
         self._window.restore(parts["window"])
         self._ledger.restore(parts["ledger"])
-        self._carried.restore(parts["carried"])
+        silent = np.zeros(len(self._streams), bool)  # a snapshot of before anomalies were remembered
+        self._carried.restore({"outside": silent, **parts["carried"]})
         self._drift.restore(parts["drift"])
         same_network = meta["model"] == (network.version if network else None)
         self._forecasts.swap(network)

@@ -148,3 +148,46 @@ def covariate_name(topic: str, value: str | None) -> str:
     ('~weather/a', '~weather/a#$.temp')
     """
     return f"~{topic}#{value}" if value else f"~{topic}"
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether an MQTT filter matches every topic that another one matches.
+
+    Examples
+    --------
+    >>> covers("home/#", "home/+/power"), covers("home/+", "home/#"), covers("+/uptime", "$SYS/uptime")
+    (True, False, False)
+    """
+    if _hidden(wide, narrow):
+        return False
+    wides, narrows = wide.split("/"), narrow.split("/")
+    for one, other in zip(wides, narrows, strict=False):
+        if one == "#":
+            return True
+        if other == "#" or one not in ("+", other):
+            return False
+    return wides[len(narrows) :] in ([], ["#"]) and len(wides) >= len(narrows)
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether some topic matches both MQTT filters. A topic is a filter that matches itself.
+
+    Examples
+    --------
+    >>> meet("a/+", "+/b"), meet("a/+", "b/+"), meet("home/#", "home")
+    (True, False, True)
+    """
+    if _hidden(one, other) or _hidden(other, one):
+        return False
+    ones, others = one.split("/"), other.split("/")
+    for level, beside in zip(ones, others, strict=False):
+        if "#" in (level, beside):
+            return True
+        if level != beside and "+" not in (level, beside):
+            return False
+    return (ones[len(others) :] or others[len(ones) :]) in ([], ["#"])
+
+
+def _hidden(wide: str, narrow: str) -> bool:
+    """A leading wildcard does not match what begins with ``$``."""
+    return wide.startswith(("+", "#")) and narrow.startswith("$")

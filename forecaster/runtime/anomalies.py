@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from forecaster.pipeline.encode import significant
 from forecaster.pipeline.times import rfc3339
@@ -15,24 +16,17 @@ VERSION = "anomaly/v1"
 
 
 class Anomalies:
-    """Turns verified steps into messages; remembers which streams are out of range."""
+    """Turns verified steps into messages."""
 
     def __init__(self, settings: Settings) -> None:
         self._prefix = settings.publish.prefix
         self._median = {group.name: group.levels.index(0.5) for group in settings.groups}
-        self._out: set[tuple[str, str]] = set()
 
     def encode(self, verified: Verified) -> Iterator[tuple[str, bytes]]:
         """Topic and payload for each stream that is out of range or has just come back."""
         scores = verified.anomaly
-        for i, stream in enumerate(verified.streams):
-            key = verified.group, stream
-            if scores[i] > 1.0:
-                self._out.add(key)
-            elif key in self._out:
-                self._out.discard(key)
-            else:
-                continue
+        for i in np.flatnonzero((scores > 1.0) | verified.over).tolist():
+            stream = verified.streams[i]
             said = {
                 "schema": VERSION,
                 "group": verified.group,

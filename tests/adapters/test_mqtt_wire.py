@@ -12,7 +12,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from forecaster.adapters.mqtt_wire import Malformed, Other, Puback, Publish, Reader, pubacks, publish
+from forecaster.adapters.mqtt_wire import Malformed, Other, Puback, Publish, Reader, pubacks, publish, subscriptions
 
 TOPICS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="#+"), min_size=1, max_size=300)
 
@@ -52,12 +52,14 @@ def test_packets_come_out_however_the_stream_is_cut(
 ) -> None:
     """TCP has no packets: any cutting of the stream gives the same ones, in order."""
     properties = some_properties() if mqtt5 else b""
+    kept = properties[2:]  # without their length
     stream = b""
     expected: list[Publish | Puback | Other] = []
     for topic, payload, identifier, retained in messages:
         stream += publish(topic, payload, identifier, retain=retained, properties=properties)
         stream += pubacks([identifier]) + b"\xd0\x00"
-        expected += [Publish(topic, payload, retained, identifier), Puback(identifier, 0), Other(b"\xd0\x00")]
+        message = Publish(topic, payload, retained, identifier, False, kept)
+        expected += [message, Puback(identifier, 0), Other(b"\xd0\x00")]
     reader = Reader(mqtt5)
     packets: list[Publish | Puback | Other] = []
     while stream:
@@ -66,6 +68,35 @@ def test_packets_come_out_however_the_stream_is_cut(
         stream = stream[cut:]
 
     assert packets == expected
+
+
+@settings(max_examples=100)
+@given(identifiers=st.lists(st.integers(1, 268_435_455), max_size=4), text=st.text(max_size=200), more=st.booleans())
+def test_identifiers_of_subscriptions_are_found_among_all_properties(
+    identifiers: list[int], text: str, more: bool
+) -> None:
+    """As paho writes them, one of each kind beside them or none."""
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.PayloadFormatIndicator = 1
+    if more:
+        properties.MessageExpiryInterval = 3600
+        properties.TopicAlias = 7
+        properties.ContentType = properties.ResponseTopic = "x" * 300
+        properties.CorrelationData = text.encode()
+        properties.UserProperty = [("a", "b"), ("schema", "x" * 150)]
+    for identifier in identifiers:
+        properties.SubscriptionIdentifier = identifier
+    packed = bytes(properties.pack())
+    [message] = Reader(mqtt5=True).feed(publish("a", b"1", 7, retain=False, properties=packed))
+    assert isinstance(message, Publish)
+    assert sorted(subscriptions(message.properties)) == sorted(identifiers)
+
+
+@pytest.mark.parametrize("properties", [b"\x0b", b"\x0b\x80", b"\x02\x00", b"\x03\x00\x05a", b"\x00", b"\x26\x00\x01a"])
+def test_properties_that_are_none_are_refused(properties: bytes) -> None:
+    """Cut short, or of no kind that belongs to a message."""
+    with pytest.raises(Malformed):
+        subscriptions(properties)
 
 
 def test_a_message_of_qos_0_has_no_identifier() -> None:

@@ -143,6 +143,7 @@ def test_a_perfect_forecast_scores_0_at_every_lead_and_one_shifted_by_a_step_doe
                     quantiles=quantiles,
                     naive=np.zeros((1, 3)),
                     anomaly=np.zeros(1),
+                    over=np.zeros(1, bool),
                 )
             )
         return max(score.mae for score in tally.scores())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 
 import pytest
-from servers import Mosquitto, eventually
+from servers import Mosquitto, eventually, refusing
 from service import Listener, Service, publish
 
 pytestmark = pytest.mark.e2e
@@ -84,6 +85,26 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(service: Callable[..., Ser
         publish(mosquitto.port, [power(0), power(1)])
         listener.wait("a", origin(1))
     guest.stop()
+
+
+def test_a_refused_subscription_does_not_stop_the_clock(
+    service: Callable[..., Service], mosquitto_here: None, tmp_path: Path
+) -> None:
+    """Steps of the other groups close, though nothing comes; that we are not ready says that something is wrong."""
+    mosquitto = Mosquitto(tmp_path / "m", lines=refusing(tmp_path, "secret/#")).start()
+    group = "{{streams: [{{topic: '{}/{{x}}'}}], step: 1s, retrain: {{every: never}}}}"
+    groups = f"groups:\n  home: {group.format('home')}\n  other: {group.format('secret')}\n"
+    guest = service(f"mqtt: {{url: '{mosquitto.url}', client_id: guest}}\ndata: DATA\n{groups}")
+    try:
+        guest.begin()
+        eventually(lambda: "does not let us subscribe" in guest.said(), what="the refusal")
+        with Listener(mosquitto.port) as listener:
+            publish(mosquitto.port, [("home/a", "1")])
+            eventually(listener.forecasts, what="a forecast")
+        assert guest.status("/readyz") == 503
+        guest.stop()
+    finally:
+        mosquitto.stop()
 
 
 def test_the_status_topic_tells_how_the_service_is(service: Callable[..., Service], mosquitto: Mosquitto) -> None:

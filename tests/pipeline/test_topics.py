@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import product
 
-from forecaster.pipeline.topics import Captures, TopicFilter, stream_name
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paho.mqtt.client import topic_matches_sub
+
+from forecaster.pipeline.topics import Captures, TopicFilter, covers, meet, stream_name
 
 
 @pytest.mark.parametrize(
@@ -59,3 +64,26 @@ def test_a_template_of_captures_is_accepted() -> None:
     """So is none at all."""
     TopicFilter.parse("home/{home}").check_template("{home}/kitchen")
     TopicFilter.parse("home").check_template(None)
+
+
+LEVELS = st.lists(st.sampled_from(["a", "b", "$c", "+", "#"]), min_size=1, max_size=3)
+FILTERS = LEVELS.filter(lambda levels: "#" not in levels[:-1]).map("/".join)
+TOPICS = ["/".join(levels) for size in range(1, 5) for levels in product(["a", "b", "$c", ""], repeat=size)]
+
+
+@given(one=FILTERS, other=FILTERS)
+def test_filters_are_compared_as_the_topics_they_match(one: str, other: str) -> None:
+    """All short topics are tried, and matched by paho; levels that are nobody's stand for any others."""
+    ours = {topic for topic in TOPICS if topic_matches_sub(one, topic)}
+    theirs = {topic for topic in TOPICS if topic_matches_sub(other, topic)}
+    assert meet(one, other) == bool(ours & theirs)
+    if covers(one, other):
+        assert theirs <= ours
+    elif "#" not in (one.split("/")[-1], other.split("/")[-1]):
+        assert not theirs <= ours
+
+
+@given(one=FILTERS, topic=st.sampled_from(TOPICS))
+def test_a_topic_meets_the_filters_that_match_it(one: str, topic: str) -> None:
+    """As paho matches them."""
+    assert meet(one, topic) == topic_matches_sub(one, topic)

@@ -64,7 +64,7 @@ def test_what_is_out_of_range_is_told_and_so_is_its_end() -> None:
     """A message while the score is above 1, one more when that is over, and none in ordinary times."""
     anomalies = Anomalies(Settings(mqtt=Mqtt(url="mqtt://b"), groups=(a_group(),)))
 
-    def said(hour: int, value: float, score: float) -> list[tuple[str, float]]:
+    def said(hour: int, value: float, score: float, over: bool = False) -> list[tuple[str, float]]:
         quantiles = np.tile([8.0, 9.0, 10.0, 11.0, 12.0], (1, 3, 1))
         verified = Verified(
             group="household",
@@ -74,13 +74,14 @@ def test_what_is_out_of_range_is_told_and_so_is_its_end() -> None:
             quantiles=quantiles,
             naive=np.full((1, 3), 10.0),
             anomaly=np.array([score]),
+            over=np.array([over]),
         )
         return [(topic, json.loads(payload)["score"]) for topic, payload in anomalies.encode(verified)]
 
     topic = "forecaster/household/a/anomaly"
     assert said(0, 10, 0.0) == []
     assert said(1, 20, 3.8) == [(topic, 3.8)]
-    assert said(2, 10, 0.1) == [(topic, 0.1)]
+    assert said(2, 10, 0.1, over=True) == [(topic, 0.1)]
     assert said(3, 10, 0.1) == []
 
 

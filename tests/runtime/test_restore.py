@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from lives import HOUR_MS, Adder, Disk, Forecasts, Life, closed, forecasts
 
 from forecaster.ports import Predictor
-from forecaster.records import Event, Message, ModelReady, Tick
+from forecaster.records import Event, Message, ModelReady, Tick, Verified
 from forecaster.settings import Group
 from forecaster.testing import MemoryJournal, a_group, a_source, at
 
@@ -35,6 +37,10 @@ def house(time: str, value: float) -> Message:
 
 def adder(_group: Group, version: str) -> Predictor | None:
     return Adder(version)
+
+
+def verified(life: Life) -> list[Verified]:
+    return [effect for effect in life.effects if isinstance(effect, Verified)]
 
 
 def same(found: Forecasts, expected: Forecasts) -> None:
@@ -315,3 +321,79 @@ def test_killed_after_any_event_the_forecasts_are_those_of_an_unbroken_run(
     assert life.stored("household").keys() == expected.keys()
     np.testing.assert_array_equal(list(life.stored("household").values()), list(expected.values()))
     np.testing.assert_array_equal(list(expected.values()), [expected[key] for key in life.stored("household")])
+
+
+@pytest.mark.parametrize("lost", ["nothing", "snapshot", "journal"])
+@pytest.mark.parametrize("time", [None, "$.t"], ids=["arrival", "own time"])
+@pytest.mark.parametrize("kind", ["gauge", "amount", "meter"])
+def test_a_retained_message_counts_once_however_often_it_comes(kind: str, time: str | None, lost: str) -> None:
+    """It comes at every connection, so at every start; what it says is known by then."""
+    aggregate = "sum" if kind == "amount" else "mean"
+    group = a_group(sources=(a_source(kind=kind, aggregate=aggregate, value="$.v", time=time),))
+
+    def said(hour: float, value: float) -> Message:
+        at_ms = START_MS + round(hour * HOUR_MS)
+        return Message("home/a/power", f'{{"v": {value}, "t": {at_ms}}}'.encode(), at_ms)
+
+    def again(message: Message, hour: float) -> Message:
+        return replace(message, received_ms=START_MS + round(hour * HOUR_MS), retained=True)
+
+    first = [said(hour + 0.5, hour + 1) for hour in range(6)]
+    newest, later = said(6.2, 9), [said(6.5, 11), said(7.5, 12), said(8.5, 13), Tick(START_MS + 10 * HOUR_MS)]
+    once, disk = Life(Disk(), group), Disk()
+    once.live(*first, newest)
+    once.live(*later)
+    one = Life(disk, group)
+    one.live(*first, newest)
+    one.live(again(newest, 6.3))
+    if lost != "snapshot":
+        one.snapshot()
+    if lost == "journal":
+        disk.journal.prune(disk.journal.last())
+    another = Life(disk, group)
+    another.live(again(newest, 6.4))
+    another.live(*later)
+
+    assert closed(one.effects + another.effects) == pytest.approx(closed(once.effects), nan_ok=True)
+    assert closed(once.effects)["a", START_MS + 6 * HOUR_MS] > 0
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_the_end_of_an_anomaly_is_told_after_a_restart(snapshot: bool) -> None:
+    """Whoever was told that a value is out of range is told that this is over: once, and by a forecast."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*(power(hour + 0.5, 10 + hour % 2) for hour in range(40)), power(40.5, 100), power(41.5, 10))
+    assert [bool(one.anomaly[0] > 1) for one in verified(first)[-2:]] == [False, True]
+    if snapshot:
+        first.snapshot()
+    second = Life(disk, GROUP)
+    second.live(*(power(hour + 0.5, 10 + hour % 2) for hour in range(42, 45)))
+    assert [one.over[0] for one in verified(second)] == [True, False, False]
+
+
+def test_an_anomaly_is_not_over_while_nothing_was_forecast() -> None:
+    """After a long silence there is nothing to hold a value against."""
+    life = Life(Disk(), GROUP)
+    life.live(
+        *(power(hour + 0.5, 10 + hour % 2) for hour in range(40)), power(40.5, 100), Tick(START_MS + 41 * HOUR_MS)
+    )
+    first = 41 + 2 * GROUP.lookback
+    life.live(*(power(hour + 0.5, 10 + hour % 2) for hour in range(first, first + 4)))
+    later = [one for one in verified(life) if one.start_ms >= START_MS + first * HOUR_MS]
+    assert np.isnan(later[0].anomaly[0])
+    assert [bool(one.over[0]) for one in later] == [False, True, False]
+
+
+def test_a_snapshot_of_before_anomalies_were_remembered_is_taken() -> None:
+    """What it has learned is worth more than the end of one message."""
+    disk = Disk()
+    first = Life(disk, GROUP)
+    first.live(*wave(0, 9))
+    first.flush()
+    arrays, meta = first.engine.state()
+    del arrays["household/carried.outside"]
+    disk.snapshots.save(first.position, arrays, json.loads(json.dumps(meta)))
+    second = Life(disk, GROUP)
+    same(second.current, Life(Disk(disk.journal), GROUP).current)
+    assert not second.rebuilt
