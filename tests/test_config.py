@@ -147,7 +147,7 @@ def test_schema_accepts_the_shipped_files_and_refuses_a_wrong_key() -> None:
 @pytest.mark.parametrize(
     ("step", "seasons", "horizon", "lookback", "calendar", "lateness_s"),
     [
-        ("10s", (), 12, 64, (), 1.0),
+        ("10s", (), 12, 128, (), 1.0),
         ("1m", (1440,), 288, 2880, ("hour", "weekday"), 6.0),
         ("15m", (96, 672), 96, 1344, ("hour", "weekday"), 90.0),
         ("1h", (24, 168), 24, 672, ("hour", "weekday"), 120.0),

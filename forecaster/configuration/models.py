@@ -252,8 +252,8 @@ class Group(Section):
     network: Network = _written({}, "Shape of the network.")
     retrain: Retrain = _written({}, "When to train again.")
     training: Training = _written({}, "How to train.")
-    lookback: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        None, description="Steps of the past a forecast sees. Default: from the seasons, or 64."
+    lookback: Annotated[int, Field(ge=2, le=100_000)] | None = Field(
+        None, description="Steps of the past a forecast sees. Default: from the seasons, or 128."
     )
     max_streams: Count = Field(10_000, description="Streams beyond this are refused.")
     exclude: list[Exclusion] = Field([], description="Stretches no forecast and no training looks at.")

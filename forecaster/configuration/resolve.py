@@ -201,9 +201,9 @@ def default_lookback(seasons: tuple[int, ...]) -> int:
     Examples
     --------
     >>> [default_lookback(seasons) for seasons in ((), (1440,), (96, 672), (24, 168), (7,), (12,))]
-    [64, 2880, 1344, 672, 196, 336]
+    [128, 2880, 1344, 672, 196, 336]
     """
-    return max(2 * max(seasons), min(28 * min(seasons), 1344)) if seasons else 64
+    return max(2 * max(seasons), min(28 * min(seasons), 1344)) if seasons else 128
 
 
 def default_lateness(step: Step) -> float:

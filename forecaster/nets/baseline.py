@@ -12,13 +12,16 @@ from statistics import NormalDist
 
 import numpy as np
 
-from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
+from forecaster.nets.phases import BLOCKS, filled, latest, look, quantiles, same_phase
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
 
+
+SOME = 8
+"""Leads at which it is found how far a stream without a season drifts."""
 
 ALIKE = 8
 """Seasons of differences until each counts in full: those of neighbours in time are much alike, and one season of them
@@ -36,7 +39,7 @@ class SeasonalNaive:
     ----------
     group
         Season, levels, horizon and bounds are taken from it. Without a season the last value is repeated, and the
-        spread grows with the square root of the lead.
+        spread at a lead comes from the differences between values so many steps apart.
     """
 
     version = "seasonal_naive"
@@ -56,9 +59,11 @@ class SeasonalNaive:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
         target = inputs.values[:, 0]
         median = self._median(target, seasons_back(inputs, self.season))
-        growth = 1.0 if self.season > 1 else np.sqrt(np.arange(1, median.shape[1] + 1))[:, None]  # (H, 1)
-        spread = offsets(target, self.season, inputs.shift, self.levels)
-        return state, clip(median[:, :, None] + spread[:, None, :] * growth, self.bounds)
+        if self.season > 1:
+            spread = offsets(target, self.season, inputs.shift, self.levels)[:, None]
+        else:
+            spread = drifts(target, median.shape[1], self.levels)
+        return state, clip(median[:, :, None] + spread, self.bounds)
 
     def _median(self, target: Array, back: Array) -> Array:
         median = look(target, back[:, 0])  # (B, H)
@@ -122,7 +127,7 @@ def last_observed(target: Array) -> Array:
 
 
 def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -> Array:
-    """How far each quantile lies from the median of a seasonal naive forecast.
+    """How far each quantile lies from the median of a seasonal naive forecast, of a season of several steps.
 
     The changes ``d`` over one season are taken as symmetric, so the offset at level q is the quantile of ``|d|`` at
     ``|2q - 1|`` with the sign of ``q - 1/2``.
@@ -141,17 +146,57 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
     recent = np.arange(max(0, width - BLOCKS * season), width)
     change = np.abs(look(target, recent) - look(target, same_phase(recent, 1, season, shift)))  # (B, n)
     count = np.isfinite(change).sum(-1, keepdims=True)  # (B, 1)
-    side = np.asarray(levels) * 2 - 1
-    observed = np.sign(side) * np.where(count > 0, quantiles(change.astype(np.float32), np.abs(side)), 0.0)
+    worth = count * np.minimum(1.0, count / (ALIKE * season))
+    return (worth * symmetric(change, levels) + PRIOR * wide(target, levels)) / (worth + PRIOR)
 
+
+def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
+    """How far each quantile lies from the last value at each lead, by how far values so many steps apart have lain.
+
+    What wanders lies ever farther, what scatters about a level does not. The shape is that of the changes from step to
+    step, their size is found at a few leads, and in between.
+
+    Parameters
+    ----------
+    target
+        Windows, float64 (B, W), NaN for gaps.
+
+    Returns
+    -------
+    Array
+        float64 (B, H, Q), increasing along Q, never all 0; NaN when nothing was observed.
+    """
+    most = max(1, min(horizon, target.shape[-1] - 1))
+    leads = np.unique(np.geomspace(1, most, SOME).round().astype(np.intp))  # (L,)
+    changes = [np.abs(target[:, lead:] - target[:, :-lead]) for lead in leads.tolist()]
+    count = np.stack([np.isfinite(change).sum(-1) for change in changes], -1)  # (B, L)
+    size = np.stack([filled(change).sum(-1) for change in changes], -1) / np.maximum(count, 1)
+    shape = symmetric(changes[0], levels) / np.maximum(size[:, :1], np.finfo(float).tiny)  # (B, Q)
+    between = np.log(np.arange(1, horizon + 1))
+    near = np.stack([np.interp(between, np.log(leads), one) for one in np.eye(len(leads))])  # (L, H)
+    worth, size = ((part @ near)[..., None] for part in (count, size))  # (B, H, 1)
+    lead = np.arange(1, horizon + 1)[:, None]
+    doubt = PRIOR / (1 + worth / lead / PRIOR)  # a guess for any lead is none for the next step once many are known
+    readings = np.maximum(np.isfinite(target).sum(-1), 1)[:, None, None]
+    guess = np.sqrt(np.maximum(lead / readings, 1)) * wide(target, levels)[:, None]  # farther than was ever seen
+    return (worth * size * shape[:, None] + doubt * guess) / (worth + doubt)
+
+
+def symmetric(change: Array, levels: Sequence[float]) -> Array:
+    """Quantiles of changes whose sizes (B, n) are known, to both sides alike; 0 when none is. Shape (B, Q)."""
+    side = np.asarray(levels) * 2 - 1
+    known = np.isfinite(change).any(-1, keepdims=True)
+    return np.sign(side) * np.where(known, quantiles(change.astype(np.float32), np.abs(side)), 0.0)
+
+
+def wide(target: Array, levels: Sequence[float]) -> Array:
+    """A guess that is wide enough for the little that is known of a stream: windows (B, W) to (B, Q)."""
     last = last_observed(target)[:, None]
     readings = np.isfinite(target).sum(-1, keepdims=True)
     seen = np.fmax.reduce(np.abs(target - last), -1, keepdims=True)  # the farthest of few readings is not the farthest
     guess = np.maximum(seen * (1 + PRIOR / np.maximum(readings, 1)), np.abs(last) * 0.5 ** (readings - 1.0))
     bell = np.array([NormalDist().inv_cdf(level) for level in levels])
-    wide = np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
-    worth = count * np.minimum(1.0, count / (ALIKE * season)) if season > 1 else count
-    return (worth * observed + PRIOR * wide) / (worth + PRIOR)
+    return np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
 
 
 def predictive(sample: Array, levels: Sequence[float]) -> Array:
