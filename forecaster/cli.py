@@ -375,7 +375,8 @@ COMMANDS = (
         section="data",
         summary="send a table to MQTT as if sensors did, at a chosen speed",
         about="Send the readings of a table to an MQTT broker in order of time, as fast as they happened or\n"
-        "faster, at QoS 1. Tables have a time column and a column per stream, or one reading per row.",
+        "faster, at QoS 1. Tables have a time column and a column per stream, or one reading per row.\n"
+        "Topic and payload are by default what the configuration deploy/config/demo.yaml reads.",
         examples=(
             "forecaster publish households --speed 3600x",
             "forecaster publish meters.csv --url mqtt://broker:1883 --topic 'home/{stream}/energy' --payload bare",

@@ -216,5 +216,5 @@ def summary(look: Look) -> RenderableType:
         said.append("\nerror ", SHADE)
         said.append(compared(look.errors))
     said.append("\nnext  ", SHADE)
-    said.append("forecaster run configs/household.yaml")
+    said.append("forecaster run configs/household.yaml, with the topics of your own sensors in it")
     return said
