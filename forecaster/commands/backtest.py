@@ -22,7 +22,7 @@ from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Fan, Result, as_streams, backtest, steps_of
 from forecaster.commands import plot
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
 from forecaster.pipeline.calendar import Grid
@@ -91,11 +91,10 @@ def _settings(arguments: Namespace) -> Settings:
 
 def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ...], Columns]:
     """The stored history, or a table of what sensors sent, each column or name a stream."""
-    from forecaster.adapters.sqlite_history import SqliteHistory
     from forecaster.commands.tables import households, read_table
 
     if name == "history":
-        with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
+        with closing(stored_history(settings.data, ", or give a table")) as history:
             series, steps = as_now(*history.read(group.name), group, Grid(group.step, group.timezone))
     else:
         target = group.targets[0]

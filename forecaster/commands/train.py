@@ -33,8 +33,7 @@ from rich.text import Text
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.resources import ONE_THREAD
-from forecaster.adapters.sqlite_history import SqliteHistory
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history
 from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed
 from forecaster.ports import Card, Columns, History, ModelRegistry, Outcome, Predictor, Progress
@@ -105,7 +104,7 @@ def train_stored(data: Path, group: Group, listener: Listener) -> Result:
     """
     models = FileModelRegistry(data / "models")
     group = replace(group, exclude=Exclusions(data).of(group))
-    with closing(SqliteHistory(data / "history.db", read_only=True)) as history:
+    with closing(stored_history(data)) as history:
         try:
             return train(group, history, models, listener)
         except (MemoryError, RuntimeError, ImportError) as error:

@@ -269,7 +269,7 @@ def test_the_child_is_modest(configuration: Path, tmp_path: Path) -> None:
     ("group", "code", "complaint"),
     [
         ("houshold", 78, "no group 'houshold' in the configuration; did you mean 'household'?"),
-        ("household", 74, "history.db"),  # nothing stored yet
+        ("household", 74, "nothing is stored yet; start 'forecaster run' first"),
     ],
 )
 def test_a_training_that_cannot_be_says_what_to_do(configuration: Path, group: str, code: int, complaint: str) -> None:
