@@ -243,6 +243,7 @@ def _publish(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("--mqtt-version", choices=versions, default="auto", help="(default: %(default)s)")
     own.add_argument("--from", dest="since", metavar="TIME", help="skip readings before this time (RFC 3339)")
     own.add_argument("--until", metavar="TIME", help="skip readings from this time on")
+    own.add_argument("--timezone", default="UTC", metavar="ZONE", help="of times without an offset (default: UTC)")
     own.add_argument("--streams", type=int, metavar="N", help="only the first N streams")
     own.add_argument("--username", metavar="NAME", help="user of the broker")
     own.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password, and nothing else")
@@ -380,7 +381,7 @@ COMMANDS = (
         examples=(
             "forecaster publish households --speed 3600x",
             "forecaster publish meters.csv --url mqtt://broker:1883 --topic 'home/{stream}/energy' --payload bare",
-            "forecaster publish meters.parquet --speed max --from 2013-06-01",
+            "forecaster publish past.csv --topic '{stream}' --timezone Europe/Paris --speed max",
         ),
         arguments=_publish,
     ),
