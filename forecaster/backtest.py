@@ -21,7 +21,20 @@ from forecaster.pipeline.panel import dataset, mask, panel
 from forecaster.pipeline.topics import TopicFilter
 from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
-from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
+from forecaster.records import (
+    Array,
+    Dataset,
+    Event,
+    Issued,
+    ModelReady,
+    Panel,
+    Reading,
+    Readings,
+    Score,
+    Series,
+    Tick,
+    Verified,
+)
 from forecaster.settings import Group, Mqtt, Settings, Source
 
 
@@ -48,7 +61,7 @@ class Result:
     model
         Version of the network that was given; ``naive`` without.
     streams, origins
-        How much was forecast.
+        How much was forecast; an origin after which nothing came does not count.
     fan
         The last forecast all of whose truth is known, of the stream asked for; None when there is none.
     """
@@ -60,11 +73,9 @@ class Result:
     fan: Fan | None
 
 
-def split(group: Group, history: Panel, grid: Grid, since_ms: int) -> tuple[Panel, list[Readings]]:
-    """History before a time, and the steps from it on as events, step by step."""
-    cut = int(np.clip(grid.index(since_ms) - history.first, 0, history.values.shape[1]))
-    before = replace(history, values=history.values[:, :cut])
-    return before, list(readings(group, history, grid, cut))
+def before(history: Panel, column: int) -> Panel:
+    """The steps of a panel before a column."""
+    return replace(history, values=history.values[:, :column])
 
 
 def readings(group: Group, history: Panel, grid: Grid, first: int) -> Iterator[Readings]:
@@ -109,7 +120,7 @@ def backtest(
     stream: str | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Result:
-    """Forecast every step from a time on, knowing only what was before it.
+    """Forecast from every step from a time on, knowing only what was before it.
 
     Parameters
     ----------
@@ -127,29 +138,33 @@ def backtest(
     group = of_steps(group)
     grid = Grid(group.step, group.timezone)
     history = mask(panel(series, steps, grid), group.exclude, grid)
-    before, after = split(group, history, grid, since_ms)
+    steps_there = history.values.shape[1]
+    cut = int(np.clip(grid.index(since_ms) - history.first, 0, steps_there))
+    told = max(cut - 1, 0)  # the step before the first origin closes when the next one is read, and is forecast from
+    end_ms = grid.start(history.first + steps_there)
+    after: list[Event] = [*readings(group, history, grid, told), Tick(end_ms)]
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    engine.load(group.name, before)
-    model = network(dataset(before, group, grid))
+    engine.load(group.name, before(history, told))
+    model = network(dataset(before(history, cut), group, grid))
     if model is not None:
         engine.handle([ModelReady(group.name, model.version, model)])
-    tally, streams, origins = Tally(group), set[str](), 0
+    tally, streams, origins = Tally(group), set[str](), set[int]()
     issued: dict[int, Issued] = {}
     for done, event in enumerate(after, start=1):
         for effect in engine.handle([event]):
             match effect:
                 case Verified():
                     tally.add(effect)
-                case Issued():
-                    origins += 1
+                case Issued() if effect.origin_ms < end_ms:
+                    origins.add(effect.origin_ms)
                     streams.update(effect.streams)
                     issued[effect.origin_ms] = effect
-        while len(issued) > group.horizon + 1:
+        while len(issued) > group.horizon:
             del issued[min(issued)]
         progress(done / len(after))
     fan = _fan(history, grid, issued, stream) if issued else None
     version = model.version if model is not None else "naive"
-    return Result(scores=tally.scores(), model=version, streams=len(streams), origins=origins, fan=fan)
+    return Result(scores=tally.scores(), model=version, streams=len(streams), origins=len(origins), fan=fan)
 
 
 def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str | None) -> Fan | None:

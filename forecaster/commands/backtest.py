@@ -41,6 +41,8 @@ HOURLY = Source(topic=HOMES, kind="amount", aggregate="sum")
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
+    if arguments.origins is not None and arguments.origins < 1:
+        raise BadInput(f"--origins {arguments.origins}: nothing would be scored; give 1 or more")
     _require_places(arguments)
     settings = _settings(arguments)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)

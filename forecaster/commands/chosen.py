@@ -42,7 +42,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, 1)
     if near:
         return f"did you mean '{near[0]}'?"
-    return f"there are: {', '.join(known[:FEW])}{', …' if len(known) > FEW else ''}"
+    return f"there are: {', '.join(known[:FEW])}{', …' if len(known) > FEW else ''}" if known else "there are none yet"
 
 
 def stored_history(data: Path, otherwise: str = "") -> SqliteHistory:

@@ -51,9 +51,18 @@ def test_a_table_is_scored_and_written_as_json(tmp_path: Path, capsys: pytest.Ca
 
     told = json.loads(json_file.read_text())
     assert code == 0
-    assert "household, model naive: 2 streams" in capsys.readouterr().out
+    assert "household, model naive: 2 streams, 48 origins" in capsys.readouterr().out
     assert [score["leads"] for score in told["scores"]] == ["1", "2-4", "5-12", "all"]
     assert told["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_no_origin_at_all_is_refused_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not with the advice to give more data."""
+    config, table = written(tmp_path)
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "0"]) == BadInput.exit_code
+
+    assert "--origins 0: nothing would be scored; give 1 or more" in capsys.readouterr().err
 
 
 def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
@@ -198,10 +207,10 @@ def test_a_model_is_scored_on_what_it_had_not_seen(tmp_path: Path, capsys: pytes
 
     assert main(["backtest", str(table), "--config", str(config)]) == 0
     told = capsys.readouterr()
-    assert "23 origins" in told.out
+    assert "24 origins" in told.out
     assert "flatter" not in told.err
 
     assert main(["backtest", str(table), "--config", str(config), "--from", "2026-01-11"]) == 0
     told = capsys.readouterr()
-    assert "47 origins" in told.out
+    assert "48 origins" in told.out
     assert "flatter" in told.err
