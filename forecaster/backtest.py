@@ -50,6 +50,17 @@ class Fan:
     truth: Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfStream:
+    """How well one stream was forecast, over all leads; as :class:`forecaster.records.Score` has it of the group."""
+
+    stream: str
+    count: int
+    mae: float
+    pinball: float
+    skill: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
     """What a backtest found.
@@ -58,6 +69,8 @@ class Result:
     ----------
     scores
         One per bucket of leads, then one over all leads (``all``).
+    each
+        One per stream, that of least skill first.
     model
         Version of the network that was given; ``naive`` without.
     streams, origins
@@ -67,6 +80,7 @@ class Result:
     """
 
     scores: list[Score]
+    each: list[OfStream]
     model: str
     streams: int
     origins: int
@@ -164,7 +178,14 @@ def backtest(
         progress(done / len(after))
     fan = _fan(history, grid, issued, stream) if issued else None
     version = model.version if model is not None else "naive"
-    return Result(scores=tally.scores(), model=version, streams=len(streams), origins=len(origins), fan=fan)
+    return Result(
+        scores=tally.scores(),
+        each=tally.each(),
+        model=version,
+        streams=len(streams),
+        origins=len(origins),
+        fan=fan,
+    )
 
 
 def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str | None) -> Fan | None:
@@ -191,7 +212,7 @@ def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str |
 
 
 class Tally:
-    """Errors of all forecasts that met their targets, summed per lead."""
+    """Errors of all forecasts that met their targets, summed per lead, and per stream."""
 
     def __init__(self, group: Group) -> None:
         self._levels = np.array(group.levels)
@@ -200,6 +221,7 @@ class Tally:
         self._horizon = group.horizon
         self._sums = np.zeros((group.horizon, 3 + len(self._intervals)))
         self._counts = np.zeros(group.horizon, np.int64)
+        self._each: dict[str, Array] = {}  # errors, those of naive, losses and their number, (4,)
 
     def add(self, verified: Verified) -> None:
         """Count the forecasts of one step."""
@@ -213,8 +235,23 @@ class Tally:
             losses.append((verified.quantiles[..., low] <= truth) & (truth <= verified.quantiles[..., high]))
         found = np.stack(losses, -1).astype(np.float64)  # (B, H, 3 + intervals)
         usable = np.isfinite(found.sum(-1))
+        found = np.where(usable[..., None], found, 0.0)
         self._counts += usable.sum(0)
-        self._sums += np.where(usable[..., None], found, 0.0).sum(0)
+        self._sums += found.sum(0)
+        for name, sums in zip(verified.streams, np.c_[found[..., :3].sum(1), usable.sum(1)], strict=True):
+            self._each[name] = self._each.get(name, 0.0) + sums
+
+    def each(self) -> list[OfStream]:
+        """One score per stream, that of least skill first; those without a skill last."""
+        found = []
+        for name, sums in self._each.items():
+            error, naive, loss, count = sums.tolist()
+            if count:
+                skill = 1 - error / naive if naive > 0 else float("nan")
+                found.append(
+                    OfStream(stream=name, count=int(count), mae=error / count, pinball=loss / count, skill=skill)
+                )
+        return sorted(found, key=lambda one: (np.isnan(one.skill), one.skill, one.stream))
 
     def scores(self) -> list[Score]:
         """One score per bucket of leads, then one over all; MASE is scaled by the naive error one step ahead."""

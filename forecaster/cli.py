@@ -207,8 +207,9 @@ def _backtest(own: ArgumentParser, environment: Environment) -> None:
     span.add_argument("--origins", type=int, metavar="N", help="score forecasts from the last N origins")
     span.add_argument("--from", dest="since", metavar="TIME", help="score forecasts from this time on (RFC 3339)")
     own.add_argument("--train", action="store_true", help="train on what was before, instead of using the champion")
-    own.add_argument("--json", type=Path, metavar="FILE", help="also write the scores as JSON")
+    own.add_argument("--json", type=Path, metavar="FILE", help="also write the scores, of each stream too, as JSON")
     own.add_argument("--plot", type=Path, metavar="FILE", help="also draw a forecast, .png or .svg")
+    own.add_argument("--stream", metavar="NAME", help="whose forecast to draw (default: the first's)")
     _config_option(own, environment)
 
 
