@@ -21,7 +21,20 @@ from forecaster.pipeline.panel import dataset, mask, panel
 from forecaster.pipeline.topics import TopicFilter
 from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
-from forecaster.records import Array, Dataset, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Verified
+from forecaster.records import (
+    Array,
+    Dataset,
+    Event,
+    Issued,
+    ModelReady,
+    Panel,
+    Reading,
+    Readings,
+    Score,
+    Series,
+    Tick,
+    Verified,
+)
 from forecaster.settings import Group, Mqtt, Settings, Source
 
 
@@ -37,6 +50,17 @@ class Fan:
     truth: Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfStream:
+    """How well one stream was forecast, over all leads; as :class:`forecaster.records.Score` has it of the group."""
+
+    stream: str
+    count: int
+    mae: float
+    pinball: float
+    skill: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
     """What a backtest found.
@@ -45,26 +69,27 @@ class Result:
     ----------
     scores
         One per bucket of leads, then one over all leads (``all``).
+    each
+        One per stream, that of least skill first.
     model
         Version of the network that was given; ``naive`` without.
     streams, origins
-        How much was forecast.
+        How much was forecast; an origin after which nothing came does not count.
     fan
         The last forecast all of whose truth is known, of the stream asked for; None when there is none.
     """
 
     scores: list[Score]
+    each: list[OfStream]
     model: str
     streams: int
     origins: int
     fan: Fan | None
 
 
-def split(group: Group, history: Panel, grid: Grid, since_ms: int) -> tuple[Panel, list[Readings]]:
-    """History before a time, and the steps from it on as events, step by step."""
-    cut = int(np.clip(grid.index(since_ms) - history.first, 0, history.values.shape[1]))
-    before = replace(history, values=history.values[:, :cut])
-    return before, list(readings(group, history, grid, cut))
+def before(history: Panel, column: int) -> Panel:
+    """The steps of a panel before a column."""
+    return replace(history, values=history.values[:, :column])
 
 
 def readings(group: Group, history: Panel, grid: Grid, first: int) -> Iterator[Readings]:
@@ -109,7 +134,7 @@ def backtest(
     stream: str | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Result:
-    """Forecast every step from a time on, knowing only what was before it.
+    """Forecast from every step from a time on, knowing only what was before it.
 
     Parameters
     ----------
@@ -127,29 +152,40 @@ def backtest(
     group = of_steps(group)
     grid = Grid(group.step, group.timezone)
     history = mask(panel(series, steps, grid), group.exclude, grid)
-    before, after = split(group, history, grid, since_ms)
+    steps_there = history.values.shape[1]
+    cut = int(np.clip(grid.index(since_ms) - history.first, 0, steps_there))
+    told = max(cut - 1, 0)  # the step before the first origin closes when the next one is read, and is forecast from
+    end_ms = grid.start(history.first + steps_there)
+    after: list[Event] = [*readings(group, history, grid, told), Tick(end_ms)]
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
-    engine.load(group.name, before)
-    model = network(dataset(before, group, grid))
+    engine.load(group.name, before(history, told))
+    model = network(dataset(before(history, cut), group, grid))
     if model is not None:
         engine.handle([ModelReady(group.name, model.version, model)])
-    tally, streams, origins = Tally(group), set[str](), 0
+    tally, streams, origins = Tally(group), set[str](), set[int]()
     issued: dict[int, Issued] = {}
     for done, event in enumerate(after, start=1):
         for effect in engine.handle([event]):
             match effect:
                 case Verified():
                     tally.add(effect)
-                case Issued():
-                    origins += 1
+                case Issued() if effect.origin_ms < end_ms:
+                    origins.add(effect.origin_ms)
                     streams.update(effect.streams)
                     issued[effect.origin_ms] = effect
-        while len(issued) > group.horizon + 1:
+        while len(issued) > group.horizon:
             del issued[min(issued)]
         progress(done / len(after))
     fan = _fan(history, grid, issued, stream) if issued else None
     version = model.version if model is not None else "naive"
-    return Result(scores=tally.scores(), model=version, streams=len(streams), origins=origins, fan=fan)
+    return Result(
+        scores=tally.scores(),
+        each=tally.each(),
+        model=version,
+        streams=len(streams),
+        origins=len(origins),
+        fan=fan,
+    )
 
 
 def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str | None) -> Fan | None:
@@ -176,7 +212,7 @@ def _fan(history: Panel, grid: Grid, issued: Mapping[int, Issued], stream: str |
 
 
 class Tally:
-    """Errors of all forecasts that met their targets, summed per lead."""
+    """Errors of all forecasts that met their targets, summed per lead, and per stream."""
 
     def __init__(self, group: Group) -> None:
         self._levels = np.array(group.levels)
@@ -185,6 +221,7 @@ class Tally:
         self._horizon = group.horizon
         self._sums = np.zeros((group.horizon, 3 + len(self._intervals)))
         self._counts = np.zeros(group.horizon, np.int64)
+        self._each: dict[str, Array] = {}  # errors, those of naive, losses and their number, (4,)
 
     def add(self, verified: Verified) -> None:
         """Count the forecasts of one step."""
@@ -198,8 +235,23 @@ class Tally:
             losses.append((verified.quantiles[..., low] <= truth) & (truth <= verified.quantiles[..., high]))
         found = np.stack(losses, -1).astype(np.float64)  # (B, H, 3 + intervals)
         usable = np.isfinite(found.sum(-1))
+        found = np.where(usable[..., None], found, 0.0)
         self._counts += usable.sum(0)
-        self._sums += np.where(usable[..., None], found, 0.0).sum(0)
+        self._sums += found.sum(0)
+        for name, sums in zip(verified.streams, np.c_[found[..., :3].sum(1), usable.sum(1)], strict=True):
+            self._each[name] = self._each.get(name, 0.0) + sums
+
+    def each(self) -> list[OfStream]:
+        """One score per stream, that of least skill first; those without a skill last."""
+        found = []
+        for name, sums in self._each.items():
+            error, naive, loss, count = sums.tolist()
+            if count:
+                skill = 1 - error / naive if naive > 0 else float("nan")
+                found.append(
+                    OfStream(stream=name, count=int(count), mae=error / count, pinball=loss / count, skill=skill)
+                )
+        return sorted(found, key=lambda one: (np.isnan(one.skill), one.skill, one.stream))
 
     def scores(self) -> list[Score]:
         """One score per bucket of leads, then one over all; MASE is scaled by the naive error one step ahead."""

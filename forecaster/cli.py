@@ -207,8 +207,9 @@ def _backtest(own: ArgumentParser, environment: Environment) -> None:
     span.add_argument("--origins", type=int, metavar="N", help="score forecasts from the last N origins")
     span.add_argument("--from", dest="since", metavar="TIME", help="score forecasts from this time on (RFC 3339)")
     own.add_argument("--train", action="store_true", help="train on what was before, instead of using the champion")
-    own.add_argument("--json", type=Path, metavar="FILE", help="also write the scores as JSON")
+    own.add_argument("--json", type=Path, metavar="FILE", help="also write the scores, of each stream too, as JSON")
     own.add_argument("--plot", type=Path, metavar="FILE", help="also draw a forecast, .png or .svg")
+    own.add_argument("--stream", metavar="NAME", help="whose forecast to draw (default: the first's)")
     _config_option(own, environment)
 
 
@@ -243,6 +244,7 @@ def _publish(own: ArgumentParser, environment: Environment) -> None:
     own.add_argument("--mqtt-version", choices=versions, default="auto", help="(default: %(default)s)")
     own.add_argument("--from", dest="since", metavar="TIME", help="skip readings before this time (RFC 3339)")
     own.add_argument("--until", metavar="TIME", help="skip readings from this time on")
+    own.add_argument("--timezone", default="UTC", metavar="ZONE", help="of times without an offset (default: UTC)")
     own.add_argument("--streams", type=int, metavar="N", help="only the first N streams")
     own.add_argument("--username", metavar="NAME", help="user of the broker")
     own.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password, and nothing else")
@@ -375,11 +377,12 @@ COMMANDS = (
         section="data",
         summary="send a table to MQTT as if sensors did, at a chosen speed",
         about="Send the readings of a table to an MQTT broker in order of time, as fast as they happened or\n"
-        "faster, at QoS 1. Tables have a time column and a column per stream, or one reading per row.",
+        "faster, at QoS 1. Tables have a time column and a column per stream, or one reading per row.\n"
+        "Topic and payload are by default what the configuration deploy/config/demo.yaml reads.",
         examples=(
             "forecaster publish households --speed 3600x",
             "forecaster publish meters.csv --url mqtt://broker:1883 --topic 'home/{stream}/energy' --payload bare",
-            "forecaster publish meters.parquet --speed max --from 2013-06-01",
+            "forecaster publish past.csv --topic '{stream}' --timezone Europe/Paris --speed max",
         ),
         arguments=_publish,
     ),

@@ -45,6 +45,7 @@ from forecaster.runtime.loop import Loop
 from forecaster.runtime.models import Models
 from forecaster.runtime.outputs import Outputs
 from forecaster.runtime.restore import restore
+from forecaster.runtime.silence import Silence
 from forecaster.runtime.threads import start_thread
 from forecaster.runtime.writer import Writer
 from forecaster.settings import Exclusion, Group, Settings
@@ -130,6 +131,7 @@ class Daemon:
             schemas={"forecast": VERSION},
             subscribed=settings.data / "subscriptions.json",
         )
+        self._silence = Silence(self.engine.filters, self.broker.listening, lambda: self.broker.received, self._clock)
         self.http = HttpServer(
             *(settings.http.host, settings.http.port),
             routes(settings, self.health, self.metrics.render, CONTENT_TYPE),
@@ -330,6 +332,7 @@ class Daemon:
 
     def _every_second(self) -> None:
         self._complaints.tell()
+        self._silence.tell()
         for group in self.settings.groups:
             self.metrics.scores(group.name, self.engine.scores(group.name))
             self.metrics.streams(group.name, self.engine.states(group.name))

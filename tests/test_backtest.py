@@ -66,7 +66,7 @@ def test_each_lead_of_a_forecast_knows_its_covariate(horizon: int) -> None:
 
     backtest(group, series, steps, 80 * HOUR_MS, lambda _: spy)
 
-    assert spy.told[:10] == [[1000.0 + hour + lead for lead in range(horizon)] for hour in range(81, 91)]
+    assert spy.told[:10] == [[1000.0 + hour + lead for lead in range(horizon)] for hour in range(80, 90)]
 
 
 def test_what_is_excluded_is_neither_learned_from_nor_scored() -> None:
@@ -85,3 +85,19 @@ def test_what_is_excluded_is_neither_learned_from_nor_scored() -> None:
 
     assert np.isnan(shown[0].values[0, 0, 85:]).all()
     assert result.scores[-1].mae < 2000
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_each_step_from_the_first_origin_on_is_forecast_and_scored(number: int) -> None:
+    """The first of them too, of which nothing but the past is known, and the last, after which nothing comes."""
+    group = a_group(sources=(Source(topic="load"),), horizon=3, seasons=(24,), lookback=48)
+    steps = Columns(series=np.zeros(100, np.int32), start_ms=np.arange(100) * HOUR_MS, values=np.arange(100.0) // 24)
+    shown: list[Dataset] = []
+
+    def network(past: Dataset) -> None:
+        shown.append(past)
+
+    result = backtest(group, (Series(name="load", source=0, labels=()),), steps, (100 - number) * HOUR_MS, network)
+
+    assert result.origins == result.scores[0].count == number
+    assert shown[0].values.shape[-1] == 100 - number

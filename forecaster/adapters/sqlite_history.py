@@ -97,6 +97,11 @@ class SqliteHistory:
         series = tuple(named[number] for number in present.tolist())
         return series, Columns(series=index.astype(np.int32), start_ms=starts, values=values)
 
+    def names(self, group: str) -> list[str]:
+        """All series of a group, by name."""
+        with sqlite_errors(self.path, "read"):
+            return sorted(_read_series(self._db, group))
+
     def prune(self, group: str, span_ms: int) -> None:
         """Forget steps that started longer before the newest than this. The file keeps its size and reuses the room."""
         with sqlite_errors(self.path, "prune"), closing(connect(self.path, MIGRATIONS)) as db:

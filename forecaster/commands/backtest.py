@@ -20,16 +20,16 @@ from rich.table import Table
 from forecaster import config
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
-from forecaster.backtest import Fan, Result, as_streams, backtest, steps_of
+from forecaster.backtest import Fan, OfStream, Result, as_streams, backtest, steps_of
 from forecaster.commands import plot
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history, unknown_stream
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.stored import as_now
 from forecaster.pipeline.times import rfc3339
 from forecaster.ports import Columns, Predictor
-from forecaster.records import Dataset, Series
+from forecaster.records import Dataset, Score, Series
 from forecaster.settings import Group, Settings, Source
 
 HOMES = "households"
@@ -41,14 +41,25 @@ HOURLY = Source(topic=HOMES, kind="amount", aggregate="sum")
 
 def run(arguments: Namespace) -> int:
     """Score past forecasts; a table, and JSON and a picture when asked for."""
+    if arguments.origins is not None and arguments.origins < 1:
+        raise BadInput(f"--origins {arguments.origins}: nothing would be scored; give 1 or more")
     _require_places(arguments)
     settings = _settings(arguments)
     group = chosen_group(settings, arguments.group or settings.groups[0].name)
     group = replace(group, exclude=Exclusions(settings.data).of(group))
     series, steps = _data(arguments.data, settings, group)
+    targets = [one.name for one in series if group.sources[one.source].role == "target"]
+    if arguments.stream is not None and arguments.stream not in targets:
+        raise unknown_stream(arguments.stream, targets)
     unseen_ms = None if arguments.train else _judged_from(settings, group)
     since_ms = moment_ms(arguments.since) or _first_origin(steps, arguments.origins, unseen_ms)
     console = Console(stderr=True)
+    if group.covariates and arguments.data != "history":
+        console.print(
+            "the covariates of the group are not in a table: these forecasts are made without them, and every column "
+            "is taken for a stream; 'backtest history' knows them",
+            style="yellow",
+        )
     if unseen_ms is not None and since_ms < unseen_ms:
         console.print(
             f"the model in service has learned from what was before {rfc3339(unseen_ms)}, so these scores flatter it; "
@@ -59,7 +70,9 @@ def run(arguments: Namespace) -> int:
         task = bar.add_task("forecasting", total=1.0)
         network = _trained(group, bar, console) if arguments.train else _champion(settings, group)
         result = backtest(
-            group, series, steps, since_ms, network, progress=lambda done: bar.update(task, completed=done)
+            *(group, series, steps, since_ms, network),
+            stream=arguments.stream,
+            progress=lambda done: bar.update(task, completed=done),
         )
     if not result.scores:
         raise BadInput("no forecast met its target: give more data, or an earlier --from")
@@ -91,11 +104,10 @@ def _settings(arguments: Namespace) -> Settings:
 
 def _data(name: str, settings: Settings, group: Group) -> tuple[tuple[Series, ...], Columns]:
     """The stored history, or a table of what sensors sent, each column or name a stream."""
-    from forecaster.adapters.sqlite_history import SqliteHistory
     from forecaster.commands.tables import households, read_table
 
     if name == "history":
-        with closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history:
+        with closing(stored_history(settings.data, ", or give a table")) as history:
             series, steps = as_now(*history.read(group.name), group, Grid(group.step, group.timezone))
     else:
         target = group.targets[0]
@@ -162,9 +174,12 @@ def _trained(group: Group, bar: Bar, console: Console) -> Callable[[Dataset], Pr
 
 def _table(result: Result, group: Group) -> Table:
     title = f"{group.name}, model {result.model}: {result.streams} streams, {result.origins} origins"
-    table = Table(title=title, title_justify="left")
+    legend = "skill: how much smaller the MAE is than that of the better naive forecast, seasonal naive or climatology"
+    table = Table(title=title, title_justify="left", caption=legend, caption_justify="left")
     intervals = list(result.scores[0].coverage)
-    for heading in ("leads", "forecasts", "MAE", "MASE", "pinball", "skill", *(f"in {one:.0%}" for one in intervals)):
+    units = {source.unit for source in group.targets}
+    error = f"MAE, {units.pop()}" if len(units) == 1 and "" not in units else "MAE"
+    for heading in ("leads", "forecasts", error, "MASE", "pinball", "skill", *(f"in {one:.0%}" for one in intervals)):
         table.add_column(heading, justify="right")
     for score in result.scores:
         table.add_row(
@@ -181,19 +196,23 @@ def _table(result: Result, group: Group) -> Table:
 
 
 def _write_json(path: Path, result: Result, group: Group) -> None:
-    scores = [{name: _plain(value) for name, value in asdict(score).items()} for score in result.scores]
     found = {
         "group": group.name,
         "model": result.model,
         "streams": result.streams,
         "origins": result.origins,
-        "scores": scores,
+        "scores": [_plain(score) for score in result.scores],
+        "each_stream": [_plain(score) for score in result.each],
     }
     path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
 
 
-def _plain(value: object) -> object:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _plain(score: Score | OfStream) -> dict[str, object]:
+    """For JSON, which has no NaN."""
+    told = asdict(score)
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in told.items()
+    }
 
 
 def _draw(path: Path, fan: Fan | None, group: Group) -> None:

@@ -17,6 +17,9 @@ from forecaster.commands.scrape import Numbers
 
 SHADE = "grey50"
 
+NAIVE = "seasonal_naive"
+"""In service while there is no network."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
@@ -40,10 +43,11 @@ class Errors:
 def better(ours: float, theirs: float) -> str:
     """How much smaller an error is.
 
-    >>> better(3.0, 4.0), better(4.0, 3.2)
-    ('25% better', '25% worse')
+    >>> better(3.0, 4.0), better(4.0, 3.2), better(4.0, 4.03)
+    ('25% better', '25% worse', 'level')
     """
-    return f"{abs(1 - ours / theirs):.0%} {'better' if ours <= theirs else 'worse'}"
+    change = abs(1 - ours / theirs)
+    return "level" if change < 0.01 else f"{change:.0%} {'better' if ours < theirs else 'worse'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Look:
     @property
     def model(self) -> str:
         """Version in service."""
-        return next(iter(self.numbers.by("forecaster_model_info", "version")), "seasonal_naive")
+        return next(iter(self.numbers.by("forecaster_model_info", "version")), NAIVE)
 
     @property
     def training(self) -> float:
@@ -158,13 +162,13 @@ def _time(look: Look) -> RenderableType:
 def _counts(look: Look) -> Text:
     steps = int(look.numbers.total("forecaster_steps_closed_total"))
     return Text.assemble(
-        (f"{look.readings:,}", "bold"), " readings   ", (f"{steps:,}", "bold"), " steps closed   ",
+        (f"{look.readings:,}", "bold"), " readings   ", (f"{steps:,}", "bold"), " steps   ",
         (f"{look.forecasts:,}", "bold"), f" forecasts of {look.horizon} hours",
     )  # fmt: skip
 
 
 def _model(look: Look) -> RenderableType:
-    if look.model == "seasonal_naive":
+    if look.model == NAIVE:
         name = Text("none yet: naive (the same hour of the days before)", style="yellow")
     else:
         name = Text.assemble(("recurrent network ", ""), (look.model, "bold green"))
@@ -178,14 +182,17 @@ def _model(look: Look) -> RenderableType:
 def _error(look: Look) -> Text:
     if look.errors is None:
         return Text("not yet: forecasts are scored when their hours have come", style=SHADE)
-    return compared(look.errors)
+    return compared(look.errors, look.model)
 
 
-def compared(errors: Errors) -> Text:
-    """Our error beside those of the naive forecasts."""
+def compared(errors: Errors, model: str) -> Text:
+    """Our error, and on lines of their own those of the naive forecasts that are not what we publish ourselves."""
+    naive = {"same hour yesterday": errors.yesterday, "what is usual then": errors.usual}
+    if model == NAIVE:
+        del naive["what is usual then"]
     said = Text.assemble((f"{errors.ours:.3f}", "bold"), " kWh per hour")
-    for name, error in (("same hour yesterday", errors.yesterday), ("what is usual then", errors.usual)):
-        said.append(f"   {name} {error:.3f} ")
+    for name, error in naive.items():
+        said.append(f"\n{name:<19} {error:.3f} ")
         said.append(better(errors.ours, error), "bold green" if errors.ours < error else "yellow")
     return said
 
@@ -197,8 +204,8 @@ def _forecast(stream: str, past: list[float], ahead: list[float]) -> tuple[str, 
             (drawn[: len(past)], ""),
             (" ┊ ", SHADE),
             (drawn[len(past) :], "bold blue"),
-            ("   the day before ┊ the day ahead", SHADE),
-        )
+        ),
+        Text(f"{'the day before':>{len(past)}} ┊ the day ahead", style=SHADE),
     )
 
 
@@ -207,14 +214,16 @@ def summary(look: Look) -> RenderableType:
     trainings = look.numbers.by("forecaster_training_runs_total", "outcome")
     promoted, rejected = (int(trainings.get(outcome, 0)) for outcome in ("promoted", "rejected"))
     steps = int(look.numbers.total("forecaster_steps_closed_total"))
-    said = Text.assemble(
-        ("seen  ", SHADE), f"{look.readings:,} readings of {look.homes} homes, {steps:,} hours closed, ",
-        f"{look.forecasts:,} forecasts of {look.horizon} hours published; ",
-        f"{promoted + rejected} networks trained, {promoted} put into service.",
-    )  # fmt: skip
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(style=SHADE)
+    rows.add_column()
+    rows.add_row(
+        "seen",
+        f"{look.readings:,} readings of {look.homes} homes, {steps:,} hours closed, "
+        f"{look.forecasts:,} forecasts of {look.horizon} hours published; "
+        f"networks trained: {promoted + rejected}, put into service: {promoted}",
+    )
     if look.errors:
-        said.append("\nerror ", SHADE)
-        said.append(compared(look.errors))
-    said.append("\nnext  ", SHADE)
-    said.append("forecaster run configs/household.yaml")
-    return said
+        rows.add_row("error", compared(look.errors, look.model))
+    rows.add_row("next", "forecaster run configs/household.yaml, with the topics of your own sensors in it")
+    return rows

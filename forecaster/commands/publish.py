@@ -13,10 +13,13 @@ from datetime import UTC, datetime, tzinfo
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from forecaster.adapters.mqtt_publisher import Publisher
 from forecaster.commands.paced import Sent, replay
 from forecaster.commands.tables import households, read_table
+from forecaster.configuration.problem import Unreadable
+from forecaster.configuration.text import timezone
 from forecaster.errors import BadInput
 from forecaster.pipeline.times import read_time, rfc3339
 from forecaster.settings import Mqtt
@@ -30,8 +33,10 @@ LINE_EVERY_S = 5.0
 
 def run(arguments: Namespace) -> int:
     """Publish the table and say how it went."""
-    table = households() if arguments.data == "households" else read_table(Path(arguments.data))
-    table = selected(table, moment_ms(arguments.since), moment_ms(arguments.until), arguments.streams)
+    zone = zone_of(arguments.timezone)
+    table = households() if arguments.data == "households" else read_table(Path(arguments.data), zone.key)
+    since_ms, until_ms = moment_ms(arguments.since, zone), moment_ms(arguments.until, zone)
+    table = selected(table, since_ms, until_ms, arguments.streams)
     topics = topic_of_each(table, arguments.topic)
     speed = speed_of(arguments.speed)
     show = _silently if arguments.quiet else _as_bar if sys.stdout.isatty() else _as_lines
@@ -62,6 +67,21 @@ def speed_of(text: str) -> float:
     if not (speed > 0 and isfinite(speed)):
         raise BadInput(f"--speed {text!r}: expected a positive number such as 3600x, or max")
     return speed
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that name.
+
+    Raises
+    ------
+    BadInput
+        There is none.
+    """
+    try:
+        return ZoneInfo(timezone(name))
+    except Unreadable as error:
+        hint = f"; did you mean {error.hint!r}?" if error.hint else ""
+        raise BadInput(f"--timezone {name!r}: expected {error.expected}{hint}") from None
 
 
 def moment_ms(text: str | None, zone: tzinfo = UTC) -> int | None:

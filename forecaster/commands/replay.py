@@ -10,9 +10,8 @@ from pathlib import Path
 from forecaster import config
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.snapshots import FileSnapshots
-from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history, unknown_stream
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.encode import ForecastEncoder
 from forecaster.pipeline.engine import Engine
@@ -28,8 +27,8 @@ def run(arguments: Namespace) -> int:
     encoders = {group.name: ForecastEncoder(group, settings.publish.prefix) for group in groups}
     engine = Engine(settings, naives)
     with (
+        closing(stored_history(settings.data)) as history,
         closing(SqliteJournal(settings.data / "journal.db", read_only=True)) as journal,
-        closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history,
     ):
         models = Models(FileModelRegistry(settings.data / "models"))
         snapshots = FileSnapshots(settings.data / "snapshots")
@@ -41,4 +40,7 @@ def run(arguments: Namespace) -> int:
                     for topic, payload in encoder.encode(effect):
                         if arguments.stream is None or topic == encoder.topic(arguments.stream):
                             print(topic, payload.decode())
+    known = sorted({name for group in groups for name in engine.series(group.name)})
+    if arguments.stream is not None and arguments.stream not in known:
+        raise unknown_stream(arguments.stream, known)
     return 0

@@ -2,7 +2,7 @@
 
 Two forms are understood. *Wide*: a time column and one numeric column per stream. *Long*: a row per reading, with a
 stream, a time and a value column, recognised by name. Times are RFC 3339 (local where no offset is given) or epoch
-seconds, milliseconds, microseconds or nanoseconds. An empty cell is a gap.
+seconds, milliseconds, microseconds or nanoseconds. An empty cell is a gap, and so is a word that says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ STREAM = ("stream", "unique_id", "series", "entity_id", "item_id", "sensor", "st
 VALUE = ("value", "y", "target", "reading", "state", "mean", "sum", "kwh")
 """Names by which columns are known, in order of preference; case does not matter."""
 
+GAPS = ("unavailable", "unknown", "none")
+"""Cells that say that there is no value; case does not matter."""
+
 PARQUET = (".parquet", ".pq")
+
+DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+"""How a cell begins that is meant for a date, whether or not it can be read."""
 
 OFFSET = r"[zZ]$|[T: ]\d+.*[+-]\d\d(?::?\d\d)?$"
 """How a time ends that says how far it is from UTC."""
@@ -82,7 +88,9 @@ def _load(path: Path) -> DataFrame:
             table = pd.read_parquet(path).reset_index(drop=False)
             table = table.drop(columns="index", errors="ignore")
         elif path.name.endswith((".csv", ".csv.gz")):
-            table = pd.read_csv(path, skip_blank_lines=False)  # so that rows can be counted as lines
+            _require_commas(path, list(pd.read_csv(path, nrows=0).columns))
+            # blank lines kept, so that rows can be counted as lines; in one piece, so that a column is of one type
+            table = pd.read_csv(path, skip_blank_lines=False, low_memory=False)
         else:
             raise BadInput(f"{path}: expected a file ending in .csv, .csv.gz or .parquet")
     except FileNotFoundError:
@@ -103,6 +111,13 @@ def _load(path: Path) -> DataFrame:
     return table
 
 
+def _require_commas(path: Path, header: list[str]) -> None:
+    """Refuse a header that is one column only because something else than a comma lies between its names."""
+    other = next((one for one in (";", "\t", "|") if len(header) == 1 and one in header[0]), None)
+    if other:
+        raise BadInput(f"{path}: columns are separated by {other!r}; expected a comma, and a point in numbers")
+
+
 def _named(table: DataFrame, names: tuple[str, ...], but: tuple[str, ...] = ()) -> str | None:
     """The column known by the earliest of these names."""
     known = {column.lower(): column for column in table.columns if column not in but}
@@ -110,7 +125,10 @@ def _named(table: DataFrame, names: tuple[str, ...], but: tuple[str, ...] = ()) 
 
 
 def _first_of_times(path: Path, table: DataFrame) -> str:
-    """The only other column that can be the time: one of dates, or the first one when it reads as dates."""
+    """The only other column that can be the time: one of dates, or the first one when it reads as dates.
+
+    Where none does, one that looks like dates, to be refused by its cells.
+    """
     import pandas as pd
 
     for name in table.columns:
@@ -121,6 +139,9 @@ def _first_of_times(path: Path, table: DataFrame) -> str:
             first = column.dropna().iloc[:1]
             if not first.empty and pd.to_datetime(first, format="ISO8601", utc=True, errors="coerce").notna().all():
                 return str(name)
+    for name in table.columns:
+        if table[name].dropna().iloc[:1].astype("str").str.match(DATE).any():
+            return str(name)
     found = ", ".join(f"'{name}'" for name in table.columns[:8])
     raise BadInput(f"{path}: no time column; call it 'timestamp' (columns found: {found})")
 
@@ -146,11 +167,12 @@ def _epoch_ms(path: Path, name: str, column: Series, timezone: str) -> Series:
 
 
 def _numbers(path: Path, name: str, column: Series) -> Series:
-    """A column of values as float64, NaN where the cell is empty."""
+    """A column of values as float64, NaN where the cell is empty or says that there is none (``GAPS``)."""
     import pandas as pd
 
     values = pd.to_numeric(column, errors="coerce").astype("float64")
     bad = (values.isna() & column.notna()) | np.isinf(values)
+    bad[bad] = ~column[bad].astype("str").str.strip().str.lower().isin(GAPS)
     if bad.any():
         raise BadInput(_cell(path, name, column, bad, "is not a finite number"))
     return values

@@ -33,8 +33,7 @@ from rich.text import Text
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.resources import ONE_THREAD
-from forecaster.adapters.sqlite_history import SqliteHistory
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history
 from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed
 from forecaster.ports import Card, Columns, History, ModelRegistry, Outcome, Predictor, Progress
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 Listener = Callable[[Progress], None]
 
 NICEST = 19
+
+MEASURE = "against naive, as in the verdict: MASE and pinball"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def train_stored(data: Path, group: Group, listener: Listener) -> Result:
     """
     models = FileModelRegistry(data / "models")
     group = replace(group, exclude=Exclusions(data).of(group))
-    with closing(SqliteHistory(data / "history.db", read_only=True)) as history:
+    with closing(stored_history(data)) as history:
         try:
             return train(group, history, models, listener)
         except (MemoryError, RuntimeError, ImportError) as error:
@@ -286,9 +287,10 @@ def told(result: Result, group: Group) -> RenderableType:
 
 
 def scoreboard(card: Card) -> Table:
-    """Scores on the held-out end of the history, best in bold, and how each compares with naive."""
+    """Scores on the held-out end of the history, best in bold, and how each compares with naive (:func:`skill`)."""
     names = [name for name in ("challenger", "half", "champion", "naive", "climatology") if name in card.scores]
     table = Table(box=box.SIMPLE_HEAD, title="on held-out data", title_style="dim", title_justify="left")
+    table.caption, table.caption_style, table.caption_justify = MEASURE, "dim", "left"
     table.add_column("")
     for title in ("MAE", "MASE", "pinball", "against naive"):
         table.add_column(title, justify="right")
@@ -303,14 +305,17 @@ def scoreboard(card: Card) -> Table:
 
 
 def skill(scores: Mapping[str, Mapping[str, float]], name: str) -> Text:
-    """How much smaller the scaled error is than that of naive: green better, red worse.
+    """How much smaller the error is than that of naive: green better, red worse.
 
-    >>> skill({"challenger": {"mase": 0.8}, "naive": {"mase": 1.0}}, "challenger").plain
-    '−20 %'
+    Measured as by :func:`forecaster.nets.score.ratio`, which judges; that one would import torch for it.
+
+    >>> skill({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.5}}, "challenger").plain
+    '−30 %'
     """
-    own, naive = (scores.get(one, {}).get("mase", math.nan) for one in (name, "naive"))
-    if not (math.isfinite(own) and naive > 0):
+    own, naive = (scores.get(one, {}) for one in (name, "naive"))
+    ratios = [own.get(score, math.nan) / (naive.get(score) or math.nan) for score in ("mase", "pinball")]
+    if not all(map(math.isfinite, ratios)):
         return Text("unknown", style="dim")
-    change = own / naive - 1
-    sign = "−" if change < 0 else "+"
-    return Text(f"{sign}{abs(change):.0%}".replace("%", " %"), style="green" if change < 0 else "red")
+    value = sum(ratios) / 2
+    sign, style = ("−", "green") if value < 1 else ("+", "red")
+    return Text(f"{sign}{abs(1 - value) * 100:.0f} %", style=style)

@@ -27,8 +27,7 @@ from rich.text import Text
 
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.files import whole_file
-from forecaster.adapters.sqlite_history import SqliteHistory
-from forecaster.commands.chosen import chosen_group
+from forecaster.commands.chosen import chosen_group, stored_history
 from forecaster.commands.search import Choice, Trial, asked, best, choices, present, search
 from forecaster.commands.train import be_modest, out_of_memory, recent, rfc3339, too_little
 from forecaster.config import load
@@ -114,7 +113,7 @@ def run(arguments: Namespace) -> int:
     console = Console(highlight=False)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), TaskProgressColumn())
     with (
-        closing(SqliteHistory(settings.data / "history.db", read_only=True)) as history,
+        closing(stored_history(settings.data)) as history,
         Progress(*columns, TextColumn("[dim]{task.fields[note]}"), console=console, transient=True) as bar,
     ):
         task = bar.add_task(f"tuning {group.name}", total=1.0, note="")

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 Key = tuple[str | int, ...]
 """Where a value stands: ``("groups", "household", "streams", 0, "kind")``."""
 
+MEANT = dict.fromkeys(("counter", "cumulative", "total", "total_increasing"), "meter")
+"""What other programs call things, and what we do."""
+
 SECRET = "password"
 """Values under a key that contains this word are never shown."""
 
@@ -100,15 +103,18 @@ def dotted(key: Key) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like this one, None when none is like it.
+    """The known word that means this one, or is most like it; None when none is.
 
     Examples
     --------
     >>> nearest("stpe", ["step", "horizon"]), nearest("Europe/paris", ["Europe/Paris"]), nearest("xyz", ["step"])
     ('step', 'Europe/Paris', None)
+    >>> nearest("counter", ["gauge", "amount", "meter"])
+    'meter'
     """
     by_lower = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    meant = MEANT.get(word.lower())
+    found = [meant] if meant in by_lower else difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 

@@ -140,9 +140,8 @@ def champion_passes(scores: Mapping[str, Scores]) -> bool:
 def compared(value: float) -> str:
     """A ratio of errors in words.
 
-    >>> compared(0.8), compared(1.05), compared(1.0)
+    >>> compared(0.8), compared(1.05), compared(1.004)
     ('20 % less error than', '5 % more error than', 'as good as')
     """
-    if value == 1:
-        return "as good as"
-    return f"{abs(1 - value) * 100:.0f} % {'less' if value < 1 else 'more'} error than"
+    percent = f"{abs(1 - value) * 100:.0f}"
+    return "as good as" if percent == "0" else f"{percent} % {'less' if value < 1 else 'more'} error than"

@@ -51,9 +51,80 @@ def test_a_table_is_scored_and_written_as_json(tmp_path: Path, capsys: pytest.Ca
 
     told = json.loads(json_file.read_text())
     assert code == 0
-    assert "household, model naive: 2 streams" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "household, model naive: 2 streams, 48 origins" in said
+    assert "MAE, kWh" in said
+    assert "skill: how much smaller the MAE is than that of the better naive forecast" in " ".join(said.split())
     assert [score["leads"] for score in told["scores"]] == ["1", "2-4", "5-12", "all"]
     assert told["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_each_stream_is_scored_the_worst_first(tmp_path: Path) -> None:
+    """Of many meters one wants to know which are forecast badly."""
+    config, table = written(tmp_path)
+    noise = np.random.default_rng(0).normal(size=1000)
+    lines = table.read_text().splitlines()
+    noisy = [f"{line},{noise[row]:.3f}" for row, line in enumerate(lines[1:])]
+    table.write_text("\n".join([f"{lines[0]},c", *noisy]))
+    json_file = tmp_path / "scores.json"
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "48", "--json", str(json_file)]) == 0
+
+    told = json.loads(json_file.read_text())
+    assert sorted(one["stream"] for one in told["each_stream"]) == ["a", "b", "c"]
+    assert sum(one["count"] for one in told["each_stream"]) == told["scores"][-1]["count"]
+    total = sum(one["count"] * one["mae"] for one in told["each_stream"])
+    assert total / told["scores"][-1]["count"] == pytest.approx(told["scores"][-1]["mae"])
+
+
+def test_the_least_skill_comes_first_and_none_last() -> None:
+    """Where the naive forecast has no error there is no skill."""
+    tally = Tally(a_group())
+    naive = np.array([[2.0] * 3, [3.0] * 3, [0.0] * 3])
+    tally.add(verified(["good", "bad", "constant"], np.zeros(3), np.array([1.0, 6.0, 0.0]), naive))
+
+    assert [(one.stream, one.count, one.mae, one.skill) for one in tally.each()[:2]] == [
+        ("bad", 3, 6.0, -1.0),
+        ("good", 3, 1.0, 0.5),
+    ]
+    assert np.isnan(tally.each()[2].skill)
+
+
+def verified(streams: list[str], truth: np.ndarray, said: np.ndarray, naive: np.ndarray) -> Verified:
+    """The same forecast (B,) at all three leads and levels, and naive ones (B, 3)."""
+    return Verified(
+        group="household",
+        streams=streams,
+        start_ms=0,
+        truth=truth,
+        quantiles=np.broadcast_to(said[:, None, None], (len(said), 3, 5)),
+        naive=naive,
+        anomaly=np.zeros(len(said)),
+        over=np.zeros(len(said), bool),
+    )
+
+
+def test_covariates_that_a_table_has_not_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Forecasts without them would be taken for those of the service."""
+    config, table = written(tmp_path)
+    words = ["backtest", str(table), "--config", str(config), "--origins", "3"]
+    assert main(words) == 0
+    assert "covariates" not in capsys.readouterr().err
+
+    config.write_text(config.read_text() + "    covariates: [{topic: weather/temperature, known: future}]\n")
+    assert main(words) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the covariates of the group are not in a table" in said
+    assert "'backtest history' knows them" in said
+
+
+def test_no_origin_at_all_is_refused_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not with the advice to give more data."""
+    config, table = written(tmp_path)
+
+    assert main(["backtest", str(table), "--config", str(config), "--origins", "0"]) == BadInput.exit_code
+
+    assert "--origins 0: nothing would be scored; give 1 or more" in capsys.readouterr().err
 
 
 def test_a_table_holds_what_sensors_send(tmp_path: Path) -> None:
@@ -103,11 +174,22 @@ def test_the_bundled_homes_need_no_configuration(tmp_path: Path, monkeypatch: py
 
 
 def test_the_picture_of_a_forecast_is_drawn(tmp_path: Path) -> None:
-    """The last forecast whose truth is complete."""
+    """The last forecast whose truth is complete, of the stream asked for."""
     config, table = written(tmp_path)
-    picture = tmp_path / "fan.svg"
-    assert main(["backtest", str(table), "--config", str(config), "--origins", "24", "--plot", str(picture)]) == 0
-    assert picture.read_text().startswith("<?xml")
+    pictures = [tmp_path / f"{name}.svg" for name in "ab"]
+    words = ["backtest", str(table), "--config", str(config), "--origins", "24"]
+    assert main([*words, "--plot", str(pictures[0])]) == 0
+    assert main([*words, "--plot", str(pictures[1]), "--stream", "b"]) == 0
+    first, second = (picture.read_text() for picture in pictures)
+    assert first.startswith("<?xml")
+    assert first != second
+
+
+def test_a_picture_of_a_stream_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the names that are."""
+    config, table = written(tmp_path)
+    assert main(["backtest", str(table), "--config", str(config), "--stream", "c"]) == BadInput.exit_code
+    assert "no stream 'c' has been heard of; there are: a, b" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -133,19 +215,7 @@ def test_a_perfect_forecast_scores_0_at_every_lead_and_one_shifted_by_a_step_doe
         tally = Tally(group)
         values = np.arange(20.0) ** 2
         for step in range(10, 20):
-            quantiles = np.full((1, 3, 5), values[step - shift])
-            tally.add(
-                Verified(
-                    group="household",
-                    streams=["a"],
-                    start_ms=0,
-                    truth=values[[step]],
-                    quantiles=quantiles,
-                    naive=np.zeros((1, 3)),
-                    anomaly=np.zeros(1),
-                    over=np.zeros(1, bool),
-                )
-            )
+            tally.add(verified(["a"], values[[step]], values[[step - shift]], np.zeros((1, 3))))
         return max(score.mae for score in tally.scores())
 
     assert scored(0) == 0.0
@@ -198,10 +268,10 @@ def test_a_model_is_scored_on_what_it_had_not_seen(tmp_path: Path, capsys: pytes
 
     assert main(["backtest", str(table), "--config", str(config)]) == 0
     told = capsys.readouterr()
-    assert "23 origins" in told.out
+    assert "24 origins" in told.out
     assert "flatter" not in told.err
 
     assert main(["backtest", str(table), "--config", str(config), "--from", "2026-01-11"]) == 0
     told = capsys.readouterr()
-    assert "47 origins" in told.out
+    assert "48 origins" in told.out
     assert "flatter" in told.err

@@ -20,7 +20,7 @@ from forecaster.testing import MemoryRegistry, a_card, a_group
 
 HOME = a_group()
 SHAPE = to_json(shape_of(HOME, features=0))
-SCORES = {"challenger": {"mae": 0.25, "mase": 0.8}, "naive": {"mae": 0.5, "mase": 1.0}}
+SCORES = {"challenger": {"mae": 0.25, "mase": 0.8, "pinball": 0.3}, "naive": {"mae": 0.5, "mase": 1.0, "pinball": 0.4}}
 
 
 def registry(*versions: str) -> MemoryRegistry:
@@ -46,8 +46,8 @@ def test_models_are_listed_newest_first_with_the_champion_marked() -> None:
     assert lines(listing(HOME, models)) == [
         "household",
         "version kind trained data until MAE MASE vs naive verdict",
-        "0002 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −20 % promoted",
-        "● 0001 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −20 % promoted",
+        "0002 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −23 % promoted",
+        "● 0001 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −23 % promoted",
         "● in service: verdict 0001",
     ]
 

@@ -11,7 +11,7 @@ import pytest
 from servers import Collector, Mosquitto, free_port
 
 from forecaster.cli import main
-from forecaster.commands.publish import moment_ms, selected, speed_of, topic_of_each
+from forecaster.commands.publish import moment_ms, selected, speed_of, topic_of_each, zone_of
 from forecaster.errors import BadInput
 
 TABLE = """\
@@ -59,6 +59,26 @@ def test_bare_numbers_of_a_chosen_span_go_out_quietly(
 
         assert (code, capsys.readouterr().out) == (0, "")
         assert (collector.payloads("kitchen"), collector.payloads("attic")) == ([b"3.25"], [])
+
+
+def test_times_without_an_offset_are_of_the_zone_given(
+    mosquitto: Mosquitto, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of the table and those of the command line."""
+    table.write_text("timestamp,kitchen\n2013-01-01 00:00,1\n2013-01-01 01:00,2\n2013-01-01T01:00:00Z,3\n")
+    words = ["--topic", "{stream}", "--speed", "max", "--timezone", "Europe/Berlin", "--from", "2013-01-01 01:00"]
+    with Collector(mosquitto.port, "#") as collector:
+        assert main(["publish", str(table), "--url", mosquitto.url, *words], {}) == 0
+        collector.wait("kitchen", b'{"value": 3.0, "time": "2013-01-01T01:00:00Z"}')
+
+        assert collector.payloads("kitchen")[0] == b'{"value": 2.0, "time": "2013-01-01T00:00:00Z"}'
+    assert capsys.readouterr().out.startswith("sent=2/2")
+
+
+def test_a_zone_that_is_none_is_refused() -> None:
+    """The message shows what would do."""
+    with pytest.raises(BadInput, match=r"'Europe/Berln': expected an IANA time zone .*; did you mean 'Europe/Berlin'"):
+        zone_of("Europe/Berln")
 
 
 def test_no_broker_is_told_in_one_line(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

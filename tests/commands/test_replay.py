@@ -10,6 +10,7 @@ import pytest
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.sqlite_journal import SqliteJournal
 from forecaster.cli import main
+from forecaster.errors import BadInput
 from forecaster.records import Message
 from forecaster.testing import at
 
@@ -29,7 +30,7 @@ groups:
 
 
 def test_one_stream_is_printed_whatever_the_prefix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its name as it is published, levels and all."""
+    """Its name as it is published, levels and all; one that nobody knows is refused."""
     config = tmp_path / "f.yaml"
     config.write_text(CONFIGURATION % tmp_path)
     SqliteHistory(tmp_path / "history.db").close()
@@ -43,3 +44,6 @@ def test_one_stream_is_printed_whatever_the_prefix(tmp_path: Path, capsys: pytes
 
     topics = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert topics == {"home/forecasts/household/a/1/forecast"}
+
+    assert main(["replay", "--stream", "nope", "--config", str(config)]) == BadInput.exit_code
+    assert "no stream 'nope' has been heard of; there are: a/1, b/1" in capsys.readouterr().err

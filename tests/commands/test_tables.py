@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from forecaster.commands.tables import households, read_table
 from forecaster.errors import BadInput
+from forecaster.testing import at
 
 HOUR_MS = 3_600_000
 NEW_YEAR_MS = 1_356_998_400_000  # 2013-01-01T00:00:00Z
@@ -110,6 +111,16 @@ def test_parquet_and_compressed_csv_read_like_csv(tmp_path: Path) -> None:
         ),
         ("stream,time,value\n,2013-01-01,1\n", "column 'stream', line 2: empty cell names no stream"),
         ("time,a,a \n2013-01-01,1,1\n", "column 'a' is there twice"),
+        (
+            "time;a;b\n2013-01-01;1,5;2,5\n",
+            "columns are separated by ';'; expected a comma, and a point in numbers",
+        ),
+        ("time\ta\n2013-01-01\t1\n", "columns are separated by '\\t'; expected a comma, and a point in numbers"),
+        (
+            "power,when\n5,01.02.2024\n6,02.02.2024\n",
+            "column 'when', line 2: '01.02.2024' is not a time; "
+            "expected RFC 3339, such as 2013-01-31T14:00:00Z, or epoch seconds (1 more like it)",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, complaint: str) -> None:
@@ -120,6 +131,72 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, complaint: str)
         read_table(path)
 
     assert str(caught.value) == f"{path}: {complaint}"
+
+
+def test_a_word_for_no_value_is_a_gap(tmp_path: Path) -> None:
+    """As over MQTT, where such a reading is refused and the others are not; in Parquet too."""
+    words = ["1", "unavailable", "Unknown", " none", "None", "2"]
+    frame = pd.DataFrame({"time": [f"2013-01-0{day}" for day in range(1, 7)], "a": words})
+    frame.to_csv(tmp_path / "words.csv", index=False)
+    frame.to_parquet(tmp_path / "words.parquet")
+
+    for name in ("words.csv", "words.parquet"):
+        assert read_table(tmp_path / name)["value"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "utc"),
+    [
+        ("Europe/Berlin", "2024-01-31", "2024-01-30T23:00Z"),
+        ("Europe/Berlin", "2024-07-31", "2024-07-30T22:00Z"),
+        ("America/New_York", "2024-01-31", "2024-01-31T05:00Z"),
+        ("Europe/Berlin", "2024-07-01 12:30", "2024-07-01T10:30Z"),
+        ("America/New_York", "2024-07-01T12:30:15.250", "2024-07-01T16:30:15.250Z"),
+        ("America/New_York", "2024-01-01T12:30", "2024-01-01T17:30Z"),
+        ("Europe/Berlin", "2024-10-27 02:30", "2024-10-27T00:30Z"),  # comes twice, this is the first
+        ("America/New_York", "2024-11-03 01:30", "2024-11-03T05:30Z"),
+        ("Europe/Berlin", "2024-07-01T12:30Z", "2024-07-01T12:30Z"),
+        ("Europe/Berlin", "2024-07-01T12:30-05:00", "2024-07-01T17:30Z"),
+        ("America/New_York", "2024-07-01 12:30+0200", "2024-07-01T10:30Z"),
+    ],
+)
+def test_a_time_without_an_offset_is_local(tmp_path: Path, zone: str, text: str, utc: str) -> None:
+    """To the zone asked for, by its clock of that day; one with an offset is what it says."""
+    assert rows(read_table(written(tmp_path, f"time,a\n{text},1\n"), zone)) == [("a", at(utc), 1.0)]
+
+
+def test_times_with_and_without_an_offset_may_be_mixed(tmp_path: Path) -> None:
+    """Each is read by itself, and the table put in order of what they mean."""
+    text = "time,a\n2024-07-01 12:00,1\n2024-07-01T09:00Z,2\n2024-07-01T12:00+03:00,3\n2024-07-01,4\n"
+
+    found = read_table(written(tmp_path, text), "Europe/Berlin")
+
+    assert list(zip(found["timestamp"], found["value"], strict=True)) == [
+        (at("2024-06-30T22:00Z"), 4.0),
+        (at("2024-07-01T09:00Z"), 2.0),
+        (at("2024-07-01T09:00Z"), 3.0),
+        (at("2024-07-01T10:00Z"), 1.0),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize("hour", ["00:00", "12:30"], ids=["midnight", "noon"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_parquet_are_local_where_they_have_no_zone(tmp_path: Path, zone: str, unit: str, hour: str) -> None:
+    """And what they say where they have one, whichever that is; also where all are midnights, as those of days."""
+    naive = pd.Series(pd.to_datetime([f"2024-07-01 {hour}", f"2024-12-01 {hour}"])).dt.as_unit(unit)
+    local = naive.dt.tz_localize(zone)
+    times = {
+        "naive": naive,
+        "own": local,
+        "other": local.dt.tz_convert("Asia/Kolkata"),
+        "utc": local.dt.tz_convert("UTC"),
+    }
+    expected = [at(moment.isoformat()) for moment in local]
+
+    for name, column in times.items():
+        pd.DataFrame({"time": column, "a": [1.0, 2.0]}).to_parquet(tmp_path / f"{name}.parquet")
+        assert read_table(tmp_path / f"{name}.parquet", zone)["timestamp"].tolist() == expected, name
 
 
 def test_files_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:

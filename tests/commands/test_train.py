@@ -18,6 +18,7 @@ from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.commands.train import Result, in_words, recent, told, train
+from forecaster.nets.score import judge
 from forecaster.ports import Columns, History, ModelRegistry, Progress
 from forecaster.records import Series
 from forecaster.settings import Group, Network, Training
@@ -155,15 +156,15 @@ def test_the_span_of_history_counts_from_its_newest_step() -> None:
 
 
 def test_scores_are_shown_with_the_best_first_to_see() -> None:
-    """A person sees what was compared, the verdict and the model."""
-    card = a_card(
-        scores={
-            "challenger": {"mae": 0.25, "mase": 0.8, "pinball": 0.1},
-            "champion": {"mae": 0.3, "mase": 1.1, "pinball": 0.2},
-            "naive": {"mae": 0.4, "mase": 1.0, "pinball": float("nan")},
-        },
-        verdict="promoted: 20 % less error than seasonal naive",
-    )
+    """A person sees what was compared, the verdict and the model; table and verdict tell the same number."""
+    scores = {
+        "challenger": {"mae": 0.25, "mase": 0.8, "pinball": 0.1},
+        "champion": {"mae": 0.3, "mase": 1.1, "pinball": 0.2},
+        "naive": {"mae": 0.4, "mase": 1.0, "pinball": 0.16},
+        "climatology": {"mae": 0.4, "mase": 0.9, "pinball": float("nan")},
+    }
+    _, verdict = judge({name: scores[name] for name in ("challenger", "naive")})
+    card = a_card(scores=scores, verdict=verdict)
 
     with Path(os.devnull).open("w") as nowhere:
         console = Console(width=100, highlight=False, record=True, file=nowhere)
@@ -173,10 +174,12 @@ def test_scores_are_shown_with_the_best_first_to_see() -> None:
     assert [line for line in lines if line and "─" not in line] == [
         "on held-out data",
         "MAE MASE pinball against naive",
-        "challenger 0.25 0.8 0.1 −20 %",
-        "champion 0.3 1.1 0.2 +10 %",
-        "naive 0.4 1 nan",
-        "promoted 20 % less error than seasonal naive",
+        "challenger 0.25 0.8 0.1 −29 %",
+        "champion 0.3 1.1 0.2 +18 %",
+        "naive 0.4 1 0.16",
+        "climatology 0.4 0.9 nan unknown",
+        "against naive, as in the verdict: MASE and pinball",
+        "promoted 29 % less error than seasonal naive",
         "model household-0001: gru 1 × 8, 2 streams × 1416 steps, 100 updates in 2 s",
     ]
 
@@ -269,7 +272,7 @@ def test_the_child_is_modest(configuration: Path, tmp_path: Path) -> None:
     ("group", "code", "complaint"),
     [
         ("houshold", 78, "no group 'houshold' in the configuration; did you mean 'household'?"),
-        ("household", 74, "history.db"),  # nothing stored yet
+        ("household", 74, "nothing is stored yet; start 'forecaster run' first"),
     ],
 )
 def test_a_training_that_cannot_be_says_what_to_do(configuration: Path, group: str, code: int, complaint: str) -> None:

@@ -118,6 +118,13 @@ def test_stream_that_makes_no_sense_is_refused(tmp_path: Path, stream: str, prob
     assert told(tmp_path, content) == [f"x.yaml:2: groups.g.streams[0].{problem}"]
 
 
+@pytest.mark.parametrize("kind", ["counter", "cumulative", "total", "Total_Increasing"])
+def test_what_counts_up_is_a_meter_whatever_others_call_it(tmp_path: Path, kind: str) -> None:
+    """An amount would sum its stands."""
+    content = f"mqtt: {{url: mqtt://b}}\ngroups: {{g: {{step: 1h, streams: [{{topic: a, kind: {kind}}}]}}}}\n"
+    assert [problem.rpartition("; ")[2] for problem in told(tmp_path, content)] == ["did you mean 'meter'?"]
+
+
 def test_two_sources_may_not_share_a_name(tmp_path: Path) -> None:
     """The names are compared, not the topics: captures of different names give the same names."""
     streams = "streams: [{topic: a/{room}/t}, {topic: b/{place}/h}, {topic: c/{x}, value: $.v, name: '{x}-v'}]"

@@ -128,6 +128,12 @@ def test_gaps_are_not_scored() -> None:
             True,
             "promoted: 20 % less error than seasonal naive and as good as the champion",
         ),
+        (
+            (0.8, 0.3),
+            (0.798, 0.3),
+            False,
+            "rejected: 20 % less error than seasonal naive and as good as the champion",
+        ),
         ((np.nan, np.nan), None, False, "rejected: there was nothing to compare"),
     ],
 )
