@@ -322,7 +322,7 @@ class Daemon:
             self._history.compact(group.name)
             if group.training.history_s is not None:
                 needed_s = max(group.training.history_s, group.past * group.step.longest_s)
-                self._history.prune(group.name, round(needed_s * 1000))
+                self._history.prune(group.name, round(needed_s * 1000), self._clock.now_ms())
 
     def _watch_broker(self) -> None:
         if self.broker.failed():

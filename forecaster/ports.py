@@ -160,8 +160,8 @@ class History(Protocol):
     def read(self, group: str, since_ms: int | None = None) -> tuple[tuple[Series, ...], Columns]:
         """All steps of a group at or after a time, ordered by (series, start), each (series, start) once."""
 
-    def prune(self, group: str, span_ms: int) -> None:
-        """Forget steps that started longer before the newest than this."""
+    def prune(self, group: str, span_ms: int, now_ms: int) -> None:
+        """Forget steps that started longer before the newest, or before now where that is earlier."""
 
     def compact(self, group: str) -> None:
         """Keep reading fast after many small appends; to be called now and then. Changes nothing that is read."""

@@ -218,11 +218,12 @@ class MemoryHistory:
             values=np.array([values[row] for row in rows], dtype=np.float64),
         )
 
-    def prune(self, group: str, span_ms: int) -> None:
-        """Forget steps that started longer before the newest than this."""
+    def prune(self, group: str, span_ms: int, now_ms: int) -> None:
+        """Forget steps that started longer before the newest, or before now where that is earlier."""
         values = self._values.get(group, {})
         newest_ms = max((start_ms for _, start_ms in values), default=0)
-        self._values[group] = {row: value for row, value in values.items() if row[1] >= newest_ms - span_ms}
+        first_ms = min(newest_ms, now_ms) - span_ms
+        self._values[group] = {row: value for row, value in values.items() if row[1] >= first_ms}
 
     def compact(self, group: str) -> None:
         """Nothing to do."""

@@ -102,11 +102,14 @@ class SqliteHistory:
         with sqlite_errors(self.path, "read"):
             return sorted(_read_series(self._db, group))
 
-    def prune(self, group: str, span_ms: int) -> None:
-        """Forget steps that started longer before the newest than this. The file keeps its size and reuses the room."""
+    def prune(self, group: str, span_ms: int, now_ms: int) -> None:
+        """Forget steps that started longer before the newest, or before now where that is earlier.
+
+        The file keeps its size and reuses the room.
+        """
         with sqlite_errors(self.path, "prune"), closing(connect(self.path, MIGRATIONS)) as db:
             (newest_ms,) = db.execute("SELECT MAX(last_ms) FROM chunk WHERE grp = ?", (group,)).fetchone()
-            before_ms = (newest_ms or 0) - span_ms
+            before_ms = min(newest_ms or 0, now_ms) - span_ms
             db.execute("DELETE FROM chunk WHERE grp = ? AND last_ms < ?", (group, before_ms))
             partly = db.execute("SELECT id FROM chunk WHERE grp = ? AND first_ms < ?", (group, before_ms)).fetchall()
             for (number,) in partly:

@@ -63,7 +63,7 @@ def read_table(path: Path | str, timezone: str = "UTC") -> DataFrame:
     path = Path(path)
     table = _load(path)
     time = _named(table, TIME) or _first_of_times(path, table)
-    stream, value = _named(table, STREAM, but=(time,)), _named(table, VALUE, but=(time,))
+    stream, value = _named(table, STREAM, but=(time,)), _named(table.dropna(axis=1, how="all"), VALUE, but=(time,))
     stamps = _epoch_ms(path, time, table[time], timezone)
     if stream is not None and value is not None:
         return _long(path, table, stamps, stream, value)

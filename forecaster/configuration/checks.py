@@ -19,6 +19,7 @@ from forecaster.configuration.problem import Finding, Key, Unreadable, nearest
 from forecaster.configuration.text import UNITS_S
 from forecaster.configuration.topics import captures, check_name, overlap, own_topics, stream_names
 from forecaster.nets.history import needed
+from forecaster.pipeline.topics import TopicFilter, meet
 
 AnySection = TypeVar("AnySection", bound=models.Section)
 RESERVED = ("schema", "status")
@@ -46,6 +47,7 @@ def cross_check(data: Mapping[str, object]) -> Iterator[Finding]:
             yield from _source((*key, *where), source)
             yield from _loop((*key, *where, "topic"), source.topic, own)
         yield from _collisions(key, raw)
+        yield from _twice(key, raw)
         group = part(models.Group, raw)
         if group is not None:
             yield from _group(key, group)
@@ -140,6 +142,16 @@ def _collisions(key: Key, group: object) -> Iterator[Finding]:
                 f"name: with something of its own, such as '{_distinct(source)}'",
             )
         first.setdefault(names, int(index))
+
+
+def _twice(key: Key, group: object) -> Iterator[Finding]:
+    """Two covariates that are the same value of the same topic: a covariate is called by these."""
+    covariates = [(index, one) for (section, index), one in _sources(group) if section == "covariates"]
+    for place, (index, one) in enumerate(covariates):
+        for before, other in covariates[:place]:
+            if one.value == other.value and meet(*(TopicFilter.parse(each.topic).mqtt for each in (one, other))):
+                same = f"covariates[{before}] may be the same"
+                yield Finding((*key, "covariates", index, "topic"), same, "another topic or value")
 
 
 def _distinct(source: models.Source) -> str:

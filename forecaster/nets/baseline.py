@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from forecaster.nets.phases import BLOCKS, filled, latest, look, quantiles, same_phase
+from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
@@ -153,8 +153,8 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
 def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
     """How far each quantile lies from the last value at each lead, by how far values so many steps apart have lain.
 
-    What wanders lies ever farther, what scatters about a level does not. The shape is that of the changes from step to
-    step, their size is found at a few leads, and in between.
+    What wanders lies ever farther, what scatters about a level does not. Their quantiles are found at a few leads, and
+    in between.
 
     Parameters
     ----------
@@ -166,20 +166,18 @@ def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
     Array
         float64 (B, H, Q), increasing along Q, never all 0; NaN when nothing was observed.
     """
-    most = max(1, min(horizon, target.shape[-1] - 1))
-    leads = np.unique(np.geomspace(1, most, SOME).round().astype(np.intp))  # (L,)
+    leads = np.unique(np.geomspace(1, max(1, min(horizon, target.shape[-1] - 1)), SOME).round().astype(np.intp))  # (L,)
     changes = [np.abs(target[:, lead:] - target[:, :-lead]) for lead in leads.tolist()]
-    count = np.stack([np.isfinite(change).sum(-1) for change in changes], -1)  # (B, L)
-    size = np.stack([filled(change).sum(-1) for change in changes], -1) / np.maximum(count, 1)
-    shape = symmetric(changes[0], levels) / np.maximum(size[:, :1], np.finfo(float).tiny)  # (B, Q)
-    between = np.log(np.arange(1, horizon + 1))
-    near = np.stack([np.interp(between, np.log(leads), one) for one in np.eye(len(leads))])  # (L, H)
-    worth, size = ((part @ near)[..., None] for part in (count, size))  # (B, H, 1)
-    lead = np.arange(1, horizon + 1)[:, None]
-    doubt = PRIOR / (1 + worth / lead / PRIOR)  # a guess for any lead is none for the next step once many are known
+    count = np.stack([np.isfinite(change).sum(-1) for change in changes], -1)[..., None]  # (B, L, 1)
+    apart = np.stack([symmetric(change, levels) for change in changes], 1)  # (B, L, Q)
+    lead = np.arange(1, horizon + 1)
+    near = np.stack([np.interp(np.log(lead), np.log(leads), one) for one in np.eye(len(leads))], 1)  # (H, L)
+    known, observed = near @ count, near @ (count * apart)  # (B, H, 1) and (B, H, Q)
+    lead = lead[:, None]
+    doubt = PRIOR / (1 + known / lead / PRIOR)  # a guess for any lead is none for the next step once many are known
     readings = np.maximum(np.isfinite(target).sum(-1), 1)[:, None, None]
     guess = np.sqrt(np.maximum(lead / readings, 1)) * wide(target, levels)[:, None]  # farther than was ever seen
-    return (worth * size * shape[:, None] + doubt * guess) / (worth + doubt)
+    return (observed + doubt * guess) / (known + doubt)
 
 
 def symmetric(change: Array, levels: Sequence[float]) -> Array:

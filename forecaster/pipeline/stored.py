@@ -13,10 +13,13 @@ from forecaster.pipeline.panel import mask, panel
 from forecaster.pipeline.topics import TopicFilter, covariate_name, target_name
 from forecaster.ports import Columns
 from forecaster.records import Array, Panel, Series
-from forecaster.settings import Aggregate, Group, Source
+from forecaster.settings import Group, Source
 
-ANY = "\0"
-"""In the place of what was captured without a name, and so is not known. No topic holds it."""
+LEVEL, LEVELS = "\0", "\0\0"
+"""In the place of what was captured by ``+`` and by ``#``, and so is not known. No topic holds them."""
+
+NEARLY = 0.12
+"""Months differ in length, and days when the clock changes."""
 
 
 def remembered(series: Sequence[Series], steps: Columns, group: Group, grid: Grid) -> Panel:
@@ -49,9 +52,16 @@ def of_sources(series: Sequence[Series], steps: Columns, group: Group) -> tuple[
 
 
 def source_of(series: Series, sources: Sequence[Source]) -> int | None:
-    """Number of the source that would call a stream so; of several that it had, where that is one of them."""
+    """Number of the source that would call a stream so.
+
+    Of several the one that leaves least open, and among those the one it had.
+    """
     fitting = [number for number, source in enumerate(sources) if _tells_of(source, series)]
-    return series.source if series.source in fitting else next(iter(fitting), None)
+
+    def rank(number: int) -> tuple[int, bool]:
+        return TopicFilter.parse(sources[number].topic).names.count(""), number != series.source
+
+    return min(fitting, key=rank, default=None)
 
 
 def _tells_of(source: Source, series: Series) -> bool:
@@ -65,65 +75,91 @@ def _tells_of(source: Source, series: Series) -> bool:
     labels = dict(series.labels)
     if sorted(labels) != sorted(name for name in topic.names if name):
         return False
-    captures = tuple((name, labels.get(name, ANY)) for name in topic.names)
+    several = LEVELS if topic.mqtt.endswith("#") else LEVEL
+    unnamed = [LEVEL] * (topic.names.count("") - 1) + [several]
+    captures = tuple((name, labels[name] if name else unnamed.pop(0)) for name in topic.names)
     return _called(target_name(captures, source.topic, source.name), source, series)
 
 
 def _called(name: str, source: Source, series: Series) -> bool:
     """So, or as an element of the array that is called so."""
-    pattern = ".+".join(map(re.escape, name.split(ANY))) + (r"(/\d+)?" if "[*]" in (source.value or "") else "")
-    return re.fullmatch(pattern, series.name, re.DOTALL) is not None
+    pattern = re.escape(name).replace(re.escape(LEVELS), ".+").replace(re.escape(LEVEL), "[^/]+")
+    element = r"(/\d+)?" if "[*]" in (source.value or "") else ""
+    return re.fullmatch(pattern + element, series.name, re.DOTALL) is not None
 
 
 def of_steps(series: Sequence[Series], steps: Columns, group: Group, grid: Grid) -> Columns:
     """Stored steps, ordered by series and start, in the step of now.
 
-    What step they were is not stored, but shows. Up to the last that does not begin where steps of now do, they were
-    shorter (or the time zone another). Up to the first two neighbours of any stream, they were longer.
+    How long each was is not stored, but shows by its neighbours, for gaps are stored too. One as long as those of now
+    (a day of another time zone, say) goes where its middle lies; what is told once or ahead stays where it is.
     """
     if not len(steps.start_ms):
         return steps
     index = grid.indices(steps.start_ms)
-    targets = np.array([group.sources[one.source].role == "target" for one in series])[steps.series]
-    near = targets[1:] & (steps.series[1:] == steps.series[:-1]) & (np.diff(index) <= 1)
-    since = steps.start_ms[:-1][near].min(initial=np.iinfo(np.int64).max)
-    kept = ~targets | (steps.start_ms >= since) if near.any() else np.ones(len(index), bool)
-    off = steps.start_ms != grid.starts(index)
-    shorter = kept & (steps.start_ms <= steps.start_ms[off].max(initial=np.iinfo(np.int64).min))
-    if kept.all() and not shorter.any():
+    start_ms, length = _cells(index, grid)
+    own = _lengths(steps, length)
+    parts = length / own
+    roles = np.array([group.sources[one.source].role for one in series])[steps.series]
+    measured = (roles != "static") & (roles != "future")
+    alike = np.abs(own / length - 1) < NEARLY
+    shorter = measured & ~alike & (parts > 1) & (np.abs(parts - np.round(parts)) < NEARLY)
+    moved = measured & alike & (steps.start_ms != start_ms)
+    kept = alike | ~measured
+    if kept.all() and not moved.any():
         return steps
-    together = [
-        _together(_some(steps, shorter & (steps.series == row)), group.sources[one.source].aggregate, grid)
-        for row, one in enumerate(series)
-    ]
-    parts = [*together, _some(steps, kept & ~shorter)]
-    columns = zip(*((part.series, part.start_ms, part.values) for part in parts), strict=True)
-    rows, start_ms, values = (np.concatenate(column) for column in columns)
-    return Columns(series=rows, start_ms=start_ms, values=values)
+    middle = grid.starts(grid.indices(steps.start_ms[moved] + own[moved] // 2))
+    at_ms = steps.start_ms.copy()
+    at_ms[moved] = middle
+    aggregates = np.array([group.sources[one.source].aggregate for one in series])
+    whole = _together(_some(steps, shorter), index[shorter], start_ms[shorter], np.round(parts[shorter]), aggregates)
+    rest = _some(replace(steps, start_ms=at_ms), kept)
+    return Columns(
+        series=np.concatenate([whole.series, rest.series]),
+        start_ms=np.concatenate([whole.start_ms, rest.start_ms]),
+        values=np.concatenate([whole.values, rest.values]),
+    )
+
+
+def _cells(index: Array, grid: Grid) -> tuple[Array, Array]:
+    """Start and length of cells (N,), in milliseconds."""
+    cells, back = np.unique(index, return_inverse=True)
+    starts = grid.starts(cells)
+    return starts[back], (grid.starts(cells + 1) - starts)[back]
+
+
+def _lengths(steps: Columns, alone: Array) -> Array:
+    """How long each step was: as far as its nearest neighbour; where it has none, ``alone`` (N,) says."""
+    apart = np.where(steps.series[1:] == steps.series[:-1], np.diff(steps.start_ms), np.iinfo(np.int64).max)
+    none = np.full(1, np.iinfo(np.int64).max)
+    nearest = np.minimum(np.concatenate([apart, none]), np.concatenate([none, apart]))
+    return np.where(nearest == none, alone, nearest)
 
 
 def _some(steps: Columns, which: Array) -> Columns:
     return Columns(series=steps.series[which], start_ms=steps.start_ms[which], values=steps.values[which])
 
 
-def _together(steps: Columns, aggregate: Aggregate, grid: Grid) -> Columns:
-    """Shorter steps of one series as the steps of now, of which all parts are there."""
-    if not len(steps.start_ms):
+def _together(steps: Columns, index: Array, start_ms: Array, parts: Array, aggregates: Array) -> Columns:
+    """Shorter steps as those of now of which all parts are there.
+
+    ``index`` and ``start_ms`` (N,) tell the cell each lies in, ``parts`` how many make it up, ``aggregates`` of each
+    series how.
+    """
+    if not len(index):
         return steps
-    cells, first, count = np.unique(grid.indices(steps.start_ms), return_index=True, return_counts=True)
-    starts = grid.starts(cells)
-    length = grid.starts(cells + 1) - starts
-    spacing = np.median(np.diff(steps.start_ms)) if len(steps.start_ms) > 1 else length[0]
-    match aggregate:
-        case "sum":
-            values = np.add.reduceat(steps.values, first)
-        case "mean":
-            values = np.add.reduceat(steps.values, first) / count
-        case "min":
-            values = np.minimum.reduceat(steps.values, first)
-        case "max":
-            values = np.maximum.reduceat(steps.values, first)
-        case "last":
-            values = steps.values[first + count - 1]
-    whole = count >= np.round(length / spacing)
-    return Columns(series=steps.series[first][whole], start_ms=starts[whole], values=values[whole])
+    begins = np.concatenate([[True], (np.diff(steps.series) != 0) | (np.diff(index) != 0)])
+    first = np.flatnonzero(begins)
+    count = np.diff(np.concatenate([first, [len(index)]]))
+    total = np.add.reduceat(steps.values, first)
+    ways = {
+        "sum": total,
+        "mean": total / count,
+        "min": np.minimum.reduceat(steps.values, first),
+        "max": np.maximum.reduceat(steps.values, first),
+        "last": steps.values[first + count - 1],
+    }
+    how = aggregates[steps.series[first]]
+    values = np.select([how == way for way in ways], list(ways.values()))
+    whole = count >= parts[first]
+    return Columns(series=steps.series[first][whole], start_ms=start_ms[first][whole], values=values[whole])

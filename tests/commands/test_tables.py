@@ -61,6 +61,12 @@ def test_a_long_table_is_known_by_its_column_names(tmp_path: Path) -> None:
     ]
 
 
+def test_statistics_of_energies_are_their_sums(tmp_path: Path) -> None:
+    """Home Assistant leaves the column of the mean empty where it counts."""
+    table = "statistic_id,start,mean,sum\nattic,2026-01-01T00:00:00Z,,2\n"
+    assert rows(read_table(written(tmp_path, table))) == [("attic", at("2026-01-01T00:00"), 2.0)]
+
+
 @pytest.mark.parametrize("unit", [1e-3, 1, 1000, 1_000_000], ids=["s", "ms", "us", "ns"])
 def test_times_may_be_epoch_numbers_of_any_unit(tmp_path: Path, unit: float) -> None:
     """Seconds, milliseconds, microseconds and nanoseconds are told apart by size."""

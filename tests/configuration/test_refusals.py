@@ -135,6 +135,17 @@ def test_two_sources_may_not_share_a_name(tmp_path: Path) -> None:
     ]
 
 
+def test_two_covariates_may_not_be_the_same_value(tmp_path: Path) -> None:
+    """A covariate is called by its topic and the path of its value; other paths and other topics are others."""
+    for topic, refused in (("weather/outdoor", True), ("weather/{home}", True), ("weather/{home}/wind", False)):
+        covariates = f"covariates: [{{topic: 'weather/{{home}}', known: past}}, {{topic: '{topic}', known: past}}]"
+        content = (
+            f"mqtt: {{url: mqtt://b}}\ngroups: {{g: {{step: 1h, streams: [{{topic: 'a/{{home}}'}}], {covariates}}}}}\n"
+        )
+        problem = "covariates[1].topic: covariates[0] may be the same; expected another topic or value"
+        assert told(tmp_path, content) == [f"x.yaml:2: groups.g.{problem}"] * refused
+
+
 @pytest.mark.parametrize(
     ("topic", "prefix", "loops"),
     [

@@ -96,7 +96,7 @@ def test_groups_do_not_mix(history: History) -> None:
     append(history, (A, 1, 1.0), (A, 5, 1.0), group="one")
     append(history, (A, 1, 2.0), group="two")
 
-    history.prune("one", span_ms=0)
+    history.prune("one", span_ms=0, now_ms=9)
 
     assert (rows_of(history, group="one"), rows_of(history, group="two")) == ([(A, 5, 1.0)], [(A, 1, 2.0)])
 
@@ -115,9 +115,18 @@ def test_pruning_forgets_exactly_what_started_longer_before_the_newest(history: 
     append(history, (A, 1, 1.0), (A, 2, 2.0), (B, 3, 3.0))
     append(history, (A, 5, 5.0))
 
-    history.prune("household", span_ms=2)
+    history.prune("household", span_ms=2, now_ms=9)
 
     assert rows_of(history) == [(A, 5, 5.0), (B, 3, 3.0)]
+
+
+def test_a_reading_from_the_future_takes_no_past_away(history: History) -> None:
+    """A clock that was wrong once is no reason to forget what was measured until now."""
+    append(history, (A, 1, 1.0), (A, 4, 2.0), (B, 900, 3.0))
+
+    history.prune("household", span_ms=2, now_ms=5)
+
+    assert rows_of(history) == [(A, 4, 2.0), (B, 900, 3.0)]
 
 
 def test_appending_nothing_changes_nothing(history: History) -> None:
@@ -142,7 +151,7 @@ def test_both_histories_remember_the_same(done: list, since: int | None) -> None
                 if what == "append":
                     append(history, *argument)
                 else:
-                    history.prune("household", argument)
+                    history.prune("household", argument, now_ms=4)
                     history.compact("household")
 
         assert rows_of(file, since) == rows_of(memory, since)

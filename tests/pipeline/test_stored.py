@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,15 +91,17 @@ ONE = (Series(name="a", source=0, labels=(("home", "a"),)),)
     ("aggregate", "expected"), [("sum", 10.0), ("mean", 2.5), ("min", 1.0), ("max", 4.0), ("last", 4.0)]
 )
 def test_steps_that_were_shorter_are_put_together(aggregate: Aggregate, expected: float) -> None:
-    """Four quarters are an hour, three are none; what was stored since is as it is."""
+    """Four quarters are an hour, three are none, nor is the hour of the change; what is stored since is as it is."""
     group, grid = a_stored(HOUR, aggregate)
-    quarters = [at("10:00") + 15 * MINUTE_MS * k for k in (0, 1, 2, 3, 4, 5, 7)]
-    steps = columns([*quarters, at("12:00"), at("13:00")], [1, 2, 3, 4, 5, 6, 8, 20, 30])
+    quarters = [at("10:00") + 15 * MINUTE_MS * k for k in range(9)]
+    hours = [at("13:00"), at("14:00"), at("15:00")]
+    steps = columns([*quarters, *hours], [1, 2, 3, 4, 5, 6, NAN, 8, 9, 20, NAN, 30])
 
     found = remembered(ONE, steps, group, grid)
 
     assert found.first == grid.index(at("10:00"))
-    np.testing.assert_array_equal(found.values, [[expected, NAN, 20, 30]])
+    eleven = {"last": 8.0}.get(aggregate, NAN)
+    np.testing.assert_array_equal(found.values, [[expected, eleven, NAN, 20, NAN, 30]])
 
 
 def test_hours_become_days_where_the_clock_changes() -> None:
@@ -115,12 +119,56 @@ def test_steps_that_were_longer_tell_nothing() -> None:
     """The sum of an hour is not that of its first quarter."""
     group, grid = a_stored(QUARTER, "sum")
     hours = [at("06:00"), at("07:00"), at("08:00")]
-    quarters = [at("09:15"), at("09:30"), at("10:15")]
+    quarters = [at("09:15") + 15 * MINUTE_MS * k for k in range(4)]
 
-    found = remembered(ONE, columns([*hours, *quarters], [4, 4, 4, 1, 2, 3]), group, grid)
+    found = remembered(ONE, columns([*hours, *quarters], [4, 4, 4, 1, 2, NAN, 3]), group, grid)
 
     assert found.first == grid.index(at("09:15"))
-    np.testing.assert_array_equal(found.values, [[1, 2, NAN, NAN, 3]])
+    np.testing.assert_array_equal(found.values, [[1, 2, NAN, 3]])
+    assert remembered(ONE, columns(hours, [4, 4, 4]), group, grid).values.size == 0
+
+
+def test_steps_that_do_not_divide_tell_nothing() -> None:
+    """Twenty minutes are neither a quarter of an hour nor several."""
+    group, grid = a_stored(QUARTER, "sum")
+    twenties = [at("06:00") + 20 * MINUTE_MS * k for k in range(9)]
+
+    assert remembered(ONE, columns(twenties, [4] * 9), group, grid).values.size == 0
+
+
+def test_each_stretch_is_read_in_the_step_it_was() -> None:
+    """Hours, then days, then hours again: what is left of them in hours are the hours."""
+    group, grid = a_stored(HOUR, "sum")
+    before = [at("2026-03-01T00:00") + 60 * MINUTE_MS * k for k in range(48)]
+    days = [at("2026-03-03T00:00") + 24 * 60 * MINUTE_MS * k for k in range(1, 5)]
+    after = [at("2026-03-08T00:00") + 60 * MINUTE_MS * k for k in range(24)]
+
+    found = remembered(ONE, columns([*before, *days, *after], [1] * 48 + [24] * 4 + [1] * 24), group, grid)
+
+    assert np.nansum(found.values) == 72
+    assert np.nanmax(found.values) == 1
+
+
+def test_days_of_another_time_zone_stay_days() -> None:
+    """1 June of Paris begins on 31 May in UTC, and is 1 June there too."""
+    group, grid = a_stored(DAY, "sum")
+    paris = Grid(DAY, "Europe/Paris")
+    first = paris.index(at("2026-06-01T12:00"))
+
+    found = remembered(ONE, columns(paris.starts(np.arange(first, first + 3)).tolist(), [1, 2, 3]), group, grid)
+
+    assert found.first == grid.index(at("2026-06-01T12:00"))
+    np.testing.assert_array_equal(found.values, [[1, 2, 3]])
+
+
+def test_a_source_that_names_its_topic_comes_before_one_that_takes_many() -> None:
+    """``+`` is one level, and ``gas/main`` belongs to the source that asks for just that."""
+    many, gas = a_source(topic="+/main"), a_source(topic="gas/main", name="gas")
+    one = Series(name="gas", source=0, labels=())
+
+    assert source_of(one, (many, gas)) == 1
+    assert source_of(replace(one, name="a/b"), (many,)) is None
+    assert source_of(replace(one, name="a/b"), (a_source(topic="#"),)) == 0
 
 
 def test_what_was_told_once_stays() -> None:

@@ -369,7 +369,7 @@ def test_the_end_of_an_anomaly_is_told_after_a_restart(snapshot: bool) -> None:
         first.snapshot()
     second = Life(disk, GROUP)
     second.live(*(power(hour + 0.5, 10 + hour % 2) for hour in range(42, 45)))
-    assert [one.over[0] for one in verified(second)] == [True, False, False]
+    assert sum(one.over[0] for one in verified(second)) == 1
 
 
 def test_an_anomaly_is_not_over_while_nothing_was_forecast() -> None:
