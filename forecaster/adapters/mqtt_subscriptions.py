@@ -124,7 +124,9 @@ class Subscriptions:
 
 def _read(file: Path | None) -> tuple[str, ...]:
     try:
-        told: list[str] = json.loads(file.read_text()) if file is not None else []
+        told = json.loads(file.read_text()) if file is not None else []
+        if not isinstance(told, list) or not all(isinstance(one, str) and one for one in told):
+            raise ValueError("it holds something else than a list of texts")
     except FileNotFoundError:
         return ()
     except (OSError, ValueError) as error:

@@ -244,9 +244,10 @@ def test_what_may_be_in_the_session_is_remembered_until_it_is_not(tmp_path: Path
     assert Subscriptions(["b"], file).stale == ()
 
 
-def test_a_memory_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["[", "5", "null", '"a/b"', "{}", "[[1]]", "[1]", '[""]'])
+def test_a_memory_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
     """It is ours alone: somebody has written to it."""
     file = tmp_path / "subscriptions.json"
-    file.write_text("[")
+    file.write_text(content)
     with pytest.raises(StoreError, match=r"subscriptions\.json: cannot be read .* move it away"):
         Subscriptions([], file)
