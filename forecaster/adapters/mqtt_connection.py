@@ -331,8 +331,9 @@ class Connection:
         wanted, stale = self._subscriptions.wanted, self._subscriptions.stale
         identifiers = self._subscriptions.identifiers if identified else {}
         self._ask(tuple(one for one in wanted if one not in identifiers), None)
-        for one, number in identifiers.items():
-            self._ask((one,), number)
+        for one in wanted:
+            if one in identifiers:
+                self._ask((one,), identifiers[one])
         if stale:
             self._client.unsubscribe(list(stale))
         self.listening = not self._asked
@@ -356,6 +357,7 @@ class Connection:
     ) -> None:
         filters = self._asked.pop(identifier)
         self._refused |= {one: str(reason) for one, reason in zip(filters, reasons, strict=True) if reason.is_failure}
+        self._subscriptions.refused(self._refused)
         self.listening = not self._asked
         if self.listening and self._refused:
             log.error("the broker does not let us subscribe, and nothing comes by filters=%s", self._refused)

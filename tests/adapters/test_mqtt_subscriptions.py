@@ -112,6 +112,72 @@ def test_a_subscription_that_is_refused_is_named_and_the_others_are_heard(
     assert [one for one in filters if f"'{one}'" in said] == ["secret/a", "secret/c"]
 
 
+def test_what_a_refused_subscription_would_have_brought_too_comes_by_the_other(
+    mosquitto_here: None, tmp_path: Path
+) -> None:
+    """Also what waits when the service starts again, before the broker has refused once more."""
+    mosquitto = Mosquitto(tmp_path / "m", lines=refusing(tmp_path, "home/kitchen/#")).start()
+    inbox: Inbox = []
+    filters = ("home/kitchen/+", "home/+/litres")
+    file = tmp_path / "subscriptions.json"
+    try:
+        with Collector(mosquitto.port) as collector:
+            with a_broker(mosquitto.url, inbox, *filters, wait=False, subscribed=file) as broker:
+                eventually(broker.listening, what="the answers")
+                collector.publish("home/kitchen/litres", b"1")
+                eventually(lambda: inbox, what="the message")
+                inbox[0][1]()
+            collector.publish("home/kitchen/litres", b"2")
+            with a_broker(mosquitto.url, inbox, *filters, wait=False, subscribed=file) as broker:
+                eventually(broker.listening, what="the answers")
+                collector.publish("home/kitchen/litres", b"3")
+                eventually(lambda: b"3" in payloads(inbox), what="the last message")
+    finally:
+        mosquitto.stop()
+
+    assert payloads(inbox) == [b"1", b"2", b"3"]
+
+
+def test_what_waited_by_two_subscriptions_of_which_one_is_taken_back_comes_once(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Whichever it is; what only the one brings that is taken back comes too."""
+    inbox: Inbox = []
+    file = tmp_path / "subscriptions.json"
+    with Collector(mosquitto.port) as collector:
+        for number, kept in enumerate(("a/+", "+/b")):
+            with a_broker(mosquitto.url, [], "a/+", "+/b", subscribed=file, client_id=kept):
+                pass
+            collector.publish("a/b", b"%d" % number)
+            collector.publish("a/c", b"%d" % number)
+            collector.publish("c/b", b"%d" % number)
+            with a_broker(mosquitto.url, inbox, kept, subscribed=file, client_id=kept):
+                eventually(lambda kept=kept: json.loads(file.read_text()) == [kept], what="taking back")
+                collector.publish("a/b", b"next")
+                eventually(lambda number=number: payloads(inbox).count(b"next") > number, what="the next message")
+
+    assert sorted(heard(inbox)) == [
+        *(("a/b", b"0"), ("a/b", b"1"), ("a/b", b"next"), ("a/b", b"next")),
+        *(("a/c", b"0"), ("a/c", b"1"), ("c/b", b"0"), ("c/b", b"1")),
+    ]
+
+
+def test_what_is_kept_comes_by_a_new_subscription_though_an_old_one_is_taken_back(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """The broker sends retained messages by those alone that it is asked for."""
+    inbox: Inbox = []
+    file = tmp_path / "subscriptions.json"
+    with Collector(mosquitto.port) as collector:
+        collector.publish("a/b", b"1", retain=True)
+        with a_broker(mosquitto.url, [], "c/+", "+/b", subscribed=file):
+            pass
+        with a_broker(mosquitto.url, inbox, "a/+", "+/c", subscribed=file):
+            eventually(lambda: json.loads(file.read_text()) == ["a/+", "+/c"], what="taking back")
+
+    assert ("a/b", b"1") in heard(inbox)
+
+
 def test_a_filter_that_another_covers_is_not_subscribed_to() -> None:
     """And taken back, for a version that knew no better may have left it in the session."""
     found = Subscriptions(["home/kitchen/litres", "home/+/litres", "$SYS/a", "+/a"])
@@ -147,6 +213,26 @@ def test_of_what_waits_there_are_copies_by_former_subscriptions_only(tmp_path: P
     assert now.counts("a/b", [now.identifiers["+/b"]])
 
 
+def test_filters_the_session_had_first_stay_first_though_the_broker_was_not_reached(tmp_path: Path) -> None:
+    """What waits there has no copies by those that it was not yet asked for."""
+    file = tmp_path / "subscriptions.json"
+    Subscriptions(["x/+"], file).settled()
+    Subscriptions(["a/+", "x/+"], file)
+    assert Subscriptions(["a/+", "x/+"], file).wanted == ("x/+", "a/+")
+
+
+def test_a_copy_by_a_refused_filter_counts_where_no_other_brings_the_topic() -> None:
+    """And the broker may grant it at the next connection, where the other may be refused."""
+    two = Subscriptions(["a/+", "+/b"])
+    first, second = two.identifiers.values()
+    two.refused(["a/+"])
+    assert two.counts("a/b", [second])
+    assert not two.counts("a/b", [first])
+    assert two.counts("a/c", [first])
+    two.refused(["+/b"])
+    assert two.counts("a/b", [first])
+
+
 def test_what_may_be_in_the_session_is_remembered_until_it_is_not(tmp_path: Path) -> None:
     """Killed before the broker has answered, the next start takes back what this one meant to."""
     file = tmp_path / "subscriptions.json"
@@ -158,9 +244,10 @@ def test_what_may_be_in_the_session_is_remembered_until_it_is_not(tmp_path: Path
     assert Subscriptions(["b"], file).stale == ()
 
 
-def test_a_memory_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["[", "5", "null", '"a/b"', "{}", "[[1]]", "[1]", '[""]'])
+def test_a_memory_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
     """It is ours alone: somebody has written to it."""
     file = tmp_path / "subscriptions.json"
-    file.write_text("[")
+    file.write_text(content)
     with pytest.raises(StoreError, match=r"subscriptions\.json: cannot be read .* move it away"):
         Subscriptions([], file)
