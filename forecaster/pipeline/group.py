@@ -366,8 +366,7 @@ class GroupState:
         self.aligner.restore(parts["aligner"])
         self._window.restore(parts["window"])
         self._ledger.restore(parts["ledger"])
-        silent = np.zeros(len(self._streams), bool)  # a snapshot of before anomalies were remembered
-        self._carried.restore({"outside": silent, **parts["carried"]})
+        self._carried.restore(parts["carried"])
         self._drift.restore(parts["drift"])
         same_network = meta["model"] == (network.version if network else None)
         self._forecasts.swap(network)

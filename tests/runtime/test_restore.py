@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 
@@ -383,17 +382,3 @@ def test_an_anomaly_is_not_over_while_nothing_was_forecast() -> None:
     later = [one for one in verified(life) if one.start_ms >= START_MS + first * HOUR_MS]
     assert np.isnan(later[0].anomaly[0])
     assert [bool(one.over[0]) for one in later] == [False, True, False]
-
-
-def test_a_snapshot_of_before_anomalies_were_remembered_is_taken() -> None:
-    """What it has learned is worth more than the end of one message."""
-    disk = Disk()
-    first = Life(disk, GROUP)
-    first.live(*wave(0, 9))
-    first.flush()
-    arrays, meta = first.engine.state()
-    del arrays["household/carried.outside"]
-    disk.snapshots.save(first.position, arrays, json.loads(json.dumps(meta)))
-    second = Life(disk, GROUP)
-    same(second.current, Life(Disk(disk.journal), GROUP).current)
-    assert not second.rebuilt
