@@ -288,7 +288,8 @@ def told(result: Result, group: Group) -> RenderableType:
 
 def scoreboard(card: Card) -> Table:
     """Scores on the held-out end of the history, best in bold, and how each compares with naive (:func:`skill`)."""
-    names = [name for name in ("challenger", "half", "champion", "naive", "climatology") if name in card.scores]
+    known = ("challenger", "half", "champion", "naive", "climatology", "last_value")
+    names = [name for name in known if name in card.scores]
     table = Table(box=box.SIMPLE_HEAD, title="on held-out data", title_style="dim", title_justify="left")
     table.caption, table.caption_style, table.caption_justify = MEASURE, "dim", "left"
     table.add_column("")

@@ -13,15 +13,18 @@ from statistics import NormalDist
 import numpy as np
 
 from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
+from forecaster.ports import Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
 PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
 
+LATELY, HORIZONS = 128, 2
+"""Steps, or horizons where that is more, from which it is told how far a stream drifts that has a season too."""
 
 SOME = 8
-"""Leads at which it is found how far a stream without a season drifts."""
+"""Leads at which it is found how far a stream drifts."""
 
 ALIKE = 8
 """Seasons of differences until each counts in full: those of neighbours in time are much alike, and one season of them
@@ -109,9 +112,35 @@ class Climatology:
         return state, clip(forecast, self._bounds)
 
 
-def naives(group: Group) -> tuple[SeasonalNaive, Climatology]:
-    """The forecasts every network must beat, the first of them the one for a stream just begun."""
-    return SeasonalNaive(group), Climatology(group)
+class LastValue:
+    """As it is now, ever less certain: what a tank or a bearing is like in a minute, whatever it was yesterday."""
+
+    version = "last_value"
+    warmup = 0
+    second = None
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._lately = max(LATELY, HORIZONS * group.horizon)
+
+    def initial_state(self, streams: int) -> Array:
+        """Nothing is carried: float32 (streams, 0, 0, 0)."""
+        return np.zeros((streams, 0, 0, 0), np.float32)
+
+    def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
+        """Forecast; see :class:`forecaster.ports.Predictor`."""
+        target = inputs.values[:, 0]
+        spread = drifts(target[:, -self._lately :], self._group.horizon, self._group.levels)
+        return state, clip(last_observed(target)[:, None, None] + spread, self._group.bounds)
+
+
+def naives(group: Group) -> tuple[Predictor, ...]:
+    """The forecasts every network must beat, the first of them the one for a stream just begun.
+
+    Without a season the first repeats the last value.
+    """
+    seasonal = SeasonalNaive(group), Climatology(group)
+    return seasonal if season_of(group) == 1 else (*seasonal, LastValue(group))
 
 
 def season_of(group: Group) -> int:

@@ -93,8 +93,8 @@ def ratio(one: Scores, other: Scores) -> float:
     return (one["mase"] / other["mase"] + one["pinball"] / other["pinball"]) / 2 if other["mase"] > 0 else np.inf
 
 
-NAIVE = {"naive": "seasonal naive", "climatology": "climatology"}
-"""What a network must beat, and how that is said."""
+NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": "the last value"}
+"""What a network must beat (:func:`forecaster.nets.baseline.naives`, in that order), and how that is said."""
 
 
 def against_naive(scores: Mapping[str, Scores], name: str) -> float:
@@ -105,7 +105,7 @@ def against_naive(scores: Mapping[str, Scores], name: str) -> float:
 def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     """Whether the challenger goes into service, and one sentence why.
 
-    It must beat (:func:`ratio` below 1) both naive forecasts, alone or as ``half``
+    It must beat (:func:`ratio` below 1) every naive forecast, alone or as ``half``
     (:class:`forecaster.nets.walk.Half`, scored where it does not alone). When there is a champion it must be no worse:
     one that began as the champion and found nothing better will know newer data.
 
@@ -133,7 +133,7 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
 
 
 def champion_passes(scores: Mapping[str, Scores]) -> bool:
-    """Whether there is a champion that beats both naive forecasts."""
+    """Whether there is a champion that beats every naive forecast."""
     return "champion" in scores and against_naive(scores, "champion") < 1
 
 

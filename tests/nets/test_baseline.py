@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from worlds import hourly_group, inputs
 
-from forecaster.nets.baseline import SeasonalNaive, climatology
+from forecaster.nets.baseline import LATELY, LastValue, SeasonalNaive, climatology, naives
 from forecaster.records import Array, Inputs
 
 NAN = np.nan
@@ -150,6 +150,28 @@ def test_naive_needs_no_torch() -> None:
     code = "import sys, forecaster.nets.baseline; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_last_value_is_repeated_as_uncertain_as_the_stream_has_lately_drifted() -> None:
+    """A bearing that warms and cools is what it was, give or take what changes in so many steps, not as a day ago."""
+    random = np.random.default_rng(0)
+    calm = np.cumsum(random.normal(0, 0.1, (300, 200)), axis=1)
+    wild = np.cumsum(random.normal(0, 9.0, (300, 200)), axis=1)
+    window = np.concatenate([wild - wild[:, -1:], calm[:, : LATELY + 60]], axis=1)
+    known, after = window[:, :-60], window[:, -60:]
+    group = hourly_group(seasons=(24,), lookback=known.shape[1], horizon=60)
+
+    _, quantiles = LastValue(group).step(np.zeros((300, 0, 0, 0)), inputs(known[:, None], group))
+
+    assert (quantiles[..., 1] == known[:, -1:]).all()
+    inside = (quantiles[..., 0] <= after) & (after <= quantiles[..., 2])
+    assert 0.7 < inside.mean(0).min() < inside.mean(0).max() < 0.92
+
+
+def test_without_a_season_the_last_value_is_there_once() -> None:
+    """It is the seasonal naive forecast then."""
+    assert [one.version for one in naives(hourly_group())] == ["seasonal_naive", "climatology", "last_value"]
+    assert [one.version for one in naives(hourly_group(seasons=()))] == ["seasonal_naive", "climatology"]
 
 
 def test_nothing_is_carried() -> None:
