@@ -221,7 +221,7 @@ class Issued:
     quantiles
         float64 (B, H, Q), increasing along Q, within the bounds, finite.
     models
-        What made each, length B: a version, ``seasonal_naive``, ``climatology``, or several joined by ``+``.
+        What made each, length B: a version, the name of a naive forecast, or several joined by ``+``.
     """
 
     group: str
@@ -245,7 +245,7 @@ class Verified:
     quantiles
         float64 (B, H, Q): what the forecast issued ``lead`` steps before had said.
     naive
-        float64 (B, H): what the better naive forecast had said.
+        float64 (B, H): what the best naive forecast had said.
     anomaly, over
         float64 (B,): distance of the truth from the median of lead 1 in units of the 99 % range; above 1 outside it.
         bool (B,): the one before that had a forecast was outside, and this one is not.
@@ -386,7 +386,7 @@ class Score:
         Mean absolute error of the median in the unit of the data; the same over the error of a one-season-old
         value; mean quantile loss over the levels.
     skill
-        1 − mae / mae of the better naive on the same targets. 0: no better; NaN: nothing to compare with yet.
+        1 − mae / mae of the best naive on the same targets. 0: no better; NaN: nothing to compare with yet.
     coverage
         For each central interval ``(0.8, …)`` of the levels, the fraction of targets inside.
     """

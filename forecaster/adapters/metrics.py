@@ -95,9 +95,7 @@ FAMILIES: Mapping[str, Family] = {
     "forecast_mae": Family("gauge", "Rolling mean absolute error, in the unit of the data.", ("group", "leads")),
     "forecast_error_mase": Family("gauge", "Rolling MAE over that of a value one season old.", ("group", "leads")),
     "forecast_pinball": Family("gauge", "Rolling mean quantile loss, in the unit of the data.", ("group", "leads")),
-    "forecast_skill_ratio": Family(
-        "gauge", "1 - MAE / MAE of the better naive; above 0 is better.", ("group", "leads")
-    ),
+    "forecast_skill_ratio": Family("gauge", "1 - MAE / MAE of the best naive; above 0 is better.", ("group", "leads")),
     "interval_coverage_ratio": Family(
         "gauge", "Fraction of truths inside the central interval of that level.", ("group", "leads", "level")
     ),

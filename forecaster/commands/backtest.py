@@ -174,9 +174,7 @@ def _trained(group: Group, bar: Bar, console: Console) -> Callable[[Dataset], Pr
 
 def _table(result: Result, group: Group) -> Table:
     title = f"{group.name}, model {result.model}: {result.streams} streams, {result.origins} origins"
-    legend = (
-        "skill: how much smaller the MAE is than that of the best naive forecast: a season ago, climatology, or now"
-    )
+    legend = "skill: how much smaller the MAE is than that of the best naive forecast (last value, seasonal)"
     table = Table(title=title, title_justify="left", caption=legend, caption_justify="left")
     intervals = list(result.scores[0].coverage)
     units = {source.unit for source in group.targets}

@@ -32,7 +32,7 @@ class Errors:
     yesterday
         Of seasonal naive: the value one day before.
     usual
-        Of the better naive forecast of each stream, mostly what that hour usually is.
+        Of the best naive forecast of each stream and lead: now, yesterday, or what that hour usually is.
     """
 
     ours: float
@@ -169,7 +169,7 @@ def _counts(look: Look) -> Text:
 
 def _model(look: Look) -> RenderableType:
     if look.model == NAIVE:
-        name = Text("none yet: naive (the same hour of the days before)", style="yellow")
+        name = Text("none yet: naive (the last value, the same hour of the days before)", style="yellow")
     else:
         name = Text.assemble(("recurrent network ", ""), (look.model, "bold green"))
     if not look.training:
@@ -187,9 +187,9 @@ def _error(look: Look) -> Text:
 
 def compared(errors: Errors, model: str) -> Text:
     """Our error, and on lines of their own those of the naive forecasts that are not what we publish ourselves."""
-    naive = {"same hour yesterday": errors.yesterday, "what is usual then": errors.usual}
+    naive = {"same hour yesterday": errors.yesterday, "best naive forecast": errors.usual}
     if model == NAIVE:
-        del naive["what is usual then"]
+        del naive["best naive forecast"]
     said = Text.assemble((f"{errors.ours:.3f}", "bold"), " kWh per hour")
     for name, error in naive.items():
         said.append(f"\n{name:<19} {error:.3f} ")

@@ -82,7 +82,7 @@ class Climatology:
     """What was seen at the same local time over the last four weeks of seasons: its quantiles.
 
     While few seasons are known the seasonal naive forecast stands in, in proportion to what is missing. On homes,
-    whose days are not copies of each other, it is the harder of the two naive forecasts to beat.
+    whose days are not copies of each other, it is the hardest naive forecast to beat.
     """
 
     version = "climatology"

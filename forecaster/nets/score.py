@@ -115,7 +115,7 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     >>> judge(scores)
     (True, 'promoted: 23 % less error than seasonal naive')
     >>> judge({**scores, "naive": {"mase": 0.78, "pinball": 0.3}, "half": {"mase": 0.7, "pinball": 0.28}})
-    (True, 'promoted: 1 % more error than seasonal naive; half of each: 8 % less error than the better naive')
+    (True, 'promoted: 1 % more error than seasonal naive; half of each: 8 % less error than the best naive')
     """
     rivals = {**NAIVE, "champion": "the champion"}
     ratios = {said: ratio(scores["challenger"], scores[name]) for name, said in rivals.items() if name in scores}
@@ -127,7 +127,7 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     if not useful and "half" in scores:
         half = against_naive(scores, "half")
         useful = half < 1
-        verdict += f"; half of each: {compared(half)} the better naive"
+        verdict += f"; half of each: {compared(half)} the best naive"
     promoted = useful and ratios.get("the champion", 0.0) <= 1
     return promoted, f"{'promoted' if promoted else 'rejected'}: {verdict}"
 

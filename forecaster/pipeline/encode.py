@@ -35,7 +35,10 @@ SCHEMA: dict[str, object] = {
         "unit": {"type": "string", "description": "Unit of all values, as configured; empty when it was not told."},
         "origin": _INSTANT | {"description": "End of the last closed step; nothing later was known."},
         "step": {"type": "string", "description": "Length of a step as configured: 15m, 1h, 1d, month."},
-        "model": {"type": "string", "description": "A version, seasonal_naive, climatology, or several joined by +."},
+        "model": {
+            "type": "string",
+            "description": "A version, seasonal_naive, climatology, last_value, or several joined by +.",
+        },
         "levels": {
             "description": "Quantile levels, increasing.",
             "type": "array",

@@ -36,7 +36,7 @@ class Made(NamedTuple):
     quantiles
         As published, (B, H, Q); NaN for a stream never observed.
     naive
-        Median of the better naive forecast, (B, H).
+        Median of the best naive forecast, (B, H).
     sources
         What each bucket of leads comes from, a bit for the network and one for each naive forecast, int8 (B, K); see
         :meth:`Forecasts.told`.

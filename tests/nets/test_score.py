@@ -152,8 +152,8 @@ def test_verdict(
 @pytest.mark.parametrize(
     ("half", "promoted", "end"),
     [
-        ((0.9, 0.35), True, "; half of each: 8 % less error than the better naive"),
-        ((1.02, 0.39), False, "; half of each: 3 % more error than the better naive"),
+        ((0.9, 0.35), True, "; half of each: 8 % less error than the best naive"),
+        ((1.02, 0.39), False, "; half of each: 3 % more error than the best naive"),
     ],
 )
 def test_a_network_about_as_good_as_naive_is_judged_by_what_it_adds(
