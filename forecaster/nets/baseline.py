@@ -129,8 +129,12 @@ class LastValue:
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
-        target = inputs.values[:, 0]
-        spread = drifts(target[:, -self._lately :], self._group.horizon, self._group.levels)
+        target, horizon, levels = inputs.values[:, 0], self._group.horizon, self._group.levels
+        lately = target[:, -self._lately :]
+        spread = drifts(lately, horizon, levels)
+        few = np.isfinite(lately).sum(-1) < PRIOR
+        if few.any():  # after a silence the steps before it tell more than a guess
+            spread[few] = drifts(target[few], horizon, levels)
         return state, clip(last_observed(target)[:, None, None] + spread, self._group.bounds)
 
 

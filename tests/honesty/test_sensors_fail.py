@@ -57,6 +57,16 @@ def test_a_dead_sensor_is_forecast_dead_and_awakes(network: Made | None) -> None
     recovered(values, network)
 
 
+def test_a_wandering_stream_is_forecast_while_it_is_silent() -> None:
+    """By its last value, as long as that is in its window, in ranges hardly wider; no guess when it speaks again."""
+    values = 20 + np.cumsum(0.1 * np.random.default_rng(0).normal(size=(FROM + 200, 3)), axis=0)
+    values[FROM : FROM + 170] = np.nan
+    told = live(values)
+    assert np.isfinite(told.quantiles).all()
+    assert told.sources(FROM, FROM + 170) == {"last_value"}
+    assert told.width(FROM, FROM + 200) < 1.2 * told.width(FROM - 100, FROM)
+
+
 def test_a_constant_has_hardly_any_range(network: Made | None) -> None:
     """From the first week on; and it stays in its place."""
     told = live(np.full((500, 2), 21.5), network=network)

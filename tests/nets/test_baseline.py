@@ -168,6 +168,20 @@ def test_the_last_value_is_repeated_as_uncertain_as_the_stream_has_lately_drifte
     assert 0.7 < inside.mean(0).min() < inside.mean(0).max() < 0.92
 
 
+@pytest.mark.parametrize("came", [0, 1])
+def test_after_a_silence_the_last_value_is_as_uncertain_as_before_it(came: int) -> None:
+    """While nothing comes for longer than that, and by the first reading that does."""
+    group = hourly_group(lookback=3 * LATELY)
+    known = np.random.default_rng(0).normal(20, 1, (5, 1, group.lookback))
+    silent = known.copy()
+    silent[..., -LATELY - 20 : -came or None] = NAN
+
+    before, after = (LastValue(group).step(np.zeros((5, 0, 0, 0)), inputs(one, group))[1] for one in (known, silent))
+
+    width = after[..., 2] - after[..., 0]
+    assert width == pytest.approx(before[..., 2] - before[..., 0], rel=0.25)
+
+
 def test_without_a_season_the_last_value_is_there_once() -> None:
     """It is the seasonal naive forecast then."""
     assert [one.version for one in naives(hourly_group())] == ["seasonal_naive", "climatology", "last_value"]
