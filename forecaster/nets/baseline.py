@@ -177,7 +177,7 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
     """
     width = target.shape[-1]
     recent = np.arange(max(0, width - BLOCKS * season), width)
-    change = np.abs(look(target, recent) - look(target, same_phase(recent, 1, season, shift)))  # (B, n)
+    change = np.abs(target[:, recent[0] :] - look(target, same_phase(recent, 1, season, shift)))  # (B, n)
     count = np.isfinite(change).sum(-1, keepdims=True)  # (B, 1)
     worth = count * np.minimum(1.0, count / (ALIKE * season))
     return (worth * symmetric(change, levels) + PRIOR * wide(target, levels)) / (worth + PRIOR)
@@ -200,9 +200,12 @@ def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
         float64 (B, H, Q), increasing along Q, never all 0; NaN when nothing was observed.
     """
     leads = np.unique(np.geomspace(1, max(1, min(horizon, target.shape[-1] - 1)), SOME).round().astype(np.intp))  # (L,)
-    changes = [np.abs(target[:, lead:] - target[:, :-lead]) for lead in leads.tolist()]
-    count = np.stack([np.isfinite(change).sum(-1) for change in changes], -1)[..., None]  # (B, L, 1)
-    apart = np.stack([symmetric(change, levels) for change in changes], 1)  # (B, L, Q)
+    counts, sizes = [], []
+    for lead in leads.tolist():  # one after the other, in memory that is still at hand
+        change = np.abs(target[:, lead:] - target[:, :-lead])
+        counts.append(np.isfinite(change).sum(-1))
+        sizes.append(symmetric(change, levels))
+    count, apart = np.stack(counts, -1)[..., None], np.stack(sizes, 1)  # (B, L, 1) and (B, L, Q)
     lead = np.arange(1, horizon + 1)
     near = np.stack([np.interp(np.log(lead), np.log(leads), one) for one in np.eye(len(leads))], 1)  # (H, L)
     known, observed = near @ count, near @ (count * apart)  # (B, H, 1) and (B, H, Q)
@@ -224,7 +227,8 @@ def wide(target: Array, levels: Sequence[float]) -> Array:
     """A guess that is wide enough for the little that is known of a stream: windows (B, W) to (B, Q)."""
     last = last_observed(target)[:, None]
     readings = np.isfinite(target).sum(-1, keepdims=True)
-    seen = np.fmax.reduce(np.abs(target - last), -1, keepdims=True)  # the farthest of few readings is not the farthest
+    highest, lowest = (end.reduce(target, -1, keepdims=True) for end in (np.fmax, np.fmin))
+    seen = np.maximum(highest - last, last - lowest)  # the farthest of few readings is not the farthest
     guess = np.maximum(seen * (1 + PRIOR / np.maximum(readings, 1)), np.abs(last) * 0.5 ** (readings - 1.0))
     bell = np.array([NormalDist().inv_cdf(level) for level in levels])
     return np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
@@ -247,13 +251,14 @@ def predictive(sample: Array, levels: Sequence[float]) -> Array:
     array([-0.32192809,  2.        ,  3.        ])
     """
     ordered = np.sort(sample, axis=-1)  # NaN last
-    last = np.maximum(np.isfinite(ordered).sum(-1, keepdims=True) - 1, 0)
-    under, over = np.asarray(levels) * (last + 2), (1 - np.asarray(levels)) * (last + 2)  # (..., Q)
+    known = np.maximum(np.isfinite(ordered).sum(-1) - 1, 0)  # index of the last that is
+    last = np.arange(sample.shape[-1])[:, None]  # all that can be: found once for each
+    under, over = np.asarray(levels) * (last + 2), (1 - np.asarray(levels)) * (last + 2)  # (K, Q)
     place = np.where(under < 1, np.log2(under), np.where(over < 1, last - np.log2(over), under - 1))
     below = np.clip(np.floor(place).astype(np.intp), 0, np.maximum(last - 1, 0))
-    low = np.take_along_axis(ordered, below, -1)
-    high = np.take_along_axis(ordered, np.minimum(below + 1, last), -1)
-    return low + (place - below) * (high - low)
+    low = np.take_along_axis(ordered, below[known], -1)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, last)[known], -1)
+    return low + (place - below)[known] * (high - low)
 
 
 def climatology(inputs: Inputs, season: int, levels: Sequence[float]) -> Array:

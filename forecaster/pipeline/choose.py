@@ -99,7 +99,9 @@ class Choice:
         table = self._table
         against = SHARPNESS * self._worse(slots, table["naive_error"][slots], "naive_targets")  # (B, K, M)
         against += np.log(np.exp(-against).sum(-1, keepdims=True))
-        weight = np.where(served[:, None, None], self._beside(slots, against), np.insert(np.exp(-against), 0, 0.0, -1))
+        weight = np.insert(np.exp(-against), 0, 0.0, -1)  # (B, K, 1 + M)
+        if served.any():
+            weight[served] = self._beside(slots[served], against[served])
         untold = np.where(served[:, None], table["targets"][slots] < ENOUGH, table["naive_targets"][slots] == 0)
         stands = np.arange(weight.shape[-1]) == np.where(served, 0, 1)[:, None, None]
         part = np.where(untold[..., None], stands, weight)

@@ -165,8 +165,10 @@ class Forecasts:
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""
         names = [self.version, *(naive.version for naive in self._naives)]
-        known = {code: [name for i, name in enumerate(names) if code >> i & 1] for code in np.unique(sources).tolist()}
-        return ["+".join(dict.fromkeys(name for code in row for name in known[code])) for row in sources.tolist()]
+        rows = [tuple(row) for row in sources.tolist()]
+        parts = {row: [name for code in row for i, name in enumerate(names) if code >> i & 1] for row in set(rows)}
+        said = {row: "+".join(dict.fromkeys(found)) for row, found in parts.items()}
+        return [said[row] for row in rows]
 
     def _blank(self, streams: int) -> tuple[Table, Table]:
         """Hidden states of the network, and of its second opinion."""
