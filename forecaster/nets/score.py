@@ -98,7 +98,7 @@ NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": 
 
 
 def against_naive(scores: Mapping[str, Scores], name: str) -> float:
-    """How one of several compares (:func:`ratio`) with the better of the naive forecasts among them."""
+    """How one of several compares (:func:`ratio`) with the best of the naive forecasts among them."""
     return max(ratio(scores[name], scores[naive]) for naive in NAIVE if naive in scores)
 
 
@@ -115,19 +115,19 @@ def judge(scores: Mapping[str, Scores]) -> tuple[bool, str]:
     >>> judge(scores)
     (True, 'promoted: 23 % less error than seasonal naive')
     >>> judge({**scores, "naive": {"mase": 0.78, "pinball": 0.3}, "half": {"mase": 0.7, "pinball": 0.28}})
-    (True, 'promoted: 1 % more error than seasonal naive; half of each: 8 % less error than the best naive')
+    (True, 'promoted: 1 % more error than seasonal naive; half network, half naive: 8 % less error than the best naive')
     """
     rivals = {**NAIVE, "champion": "the champion"}
     ratios = {said: ratio(scores["challenger"], scores[name]) for name, said in rivals.items() if name in scores}
     if not np.isfinite(list(ratios.values())).all():
         return False, "rejected: there was nothing to compare"
-    told = [f"{compared(value)} {said}" for said, value in ratios.items()]
-    verdict = " and ".join(told)
+    *most, last = [f"{compared(value)} {said}" for said, value in ratios.items()]
+    verdict = f"{', '.join(most)} and {last}" if most else last
     useful = against_naive(scores, "challenger") < 1
     if not useful and "half" in scores:
         half = against_naive(scores, "half")
         useful = half < 1
-        verdict += f"; half of each: {compared(half)} the best naive"
+        verdict += f"; half network, half naive: {compared(half)} the best naive"
     promoted = useful and ratios.get("the champion", 0.0) <= 1
     return promoted, f"{'promoted' if promoted else 'rejected'}: {verdict}"
 

@@ -149,11 +149,22 @@ def test_verdict(
     assert judge(named) == (promoted, verdict)
 
 
+def test_a_verdict_names_every_opponent() -> None:
+    """The third, where there is a season, may be the one that is not beaten."""
+    pairs = {"challenger": (0.8, 0.3), "naive": (1.0, 0.375), "climatology": (0.8, 0.3), "last_value": (0.64, 0.24)}
+    named = {name: dict(zip(("mase", "pinball"), pair, strict=True)) for name, pair in pairs.items()}
+
+    assert judge(named) == (
+        False,
+        "rejected: 20 % less error than seasonal naive, as good as climatology and 25 % more error than the last value",
+    )
+
+
 @pytest.mark.parametrize(
     ("half", "promoted", "end"),
     [
-        ((0.9, 0.35), True, "; half of each: 8 % less error than the best naive"),
-        ((1.02, 0.39), False, "; half of each: 3 % more error than the best naive"),
+        ((0.9, 0.35), True, "; half network, half naive: 8 % less error than the best naive"),
+        ((1.02, 0.39), False, "; half network, half naive: 3 % more error than the best naive"),
     ],
 )
 def test_a_network_about_as_good_as_naive_is_judged_by_what_it_adds(
