@@ -218,7 +218,7 @@ ROWS = {
     ],
     "Errors and skill": [
         curves(
-            *("Skill against naive", "1 - MAE / MAE of naive. Above 0 the forecasts are worth having.", "percentunit"),
+            *("Skill against naive", "1 - MAE / MAE of the best naive. Above 0: worth having.", "percentunit"),
             by_group(f"avg by (group, leads) (forecaster_forecast_skill_ratio{{{G}}})", "leads"),
             lines=[(0, OK)],
         ),

@@ -52,7 +52,7 @@ usual counts ``exp(-LEANING * p)``, and one whose error is 1 % larger ``exp(-BLU
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands.
-Without one the first naive forecast stands until anything has come."""
+Without one the first naive forecast stands until one has come of which they said different things."""
 
 
 class Choice:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from prometheus_client.parser import text_string_to_metric_families
 
-from forecaster.adapters.metrics import FAMILIES, Histogram, Metrics
+from forecaster.adapters.metrics import FAMILIES, Histogram, Metrics, kind_of
 from forecaster.adapters.stream_series import HELP
+from forecaster.nets.baseline import naives
 from forecaster.records import Accepted, Closed, Issued, Reject, Score, Swapped
 from forecaster.settings import Group, Mqtt, Settings, Source, Step
 from forecaster.settings import Metrics as MetricsSettings
@@ -86,6 +87,14 @@ def test_effects_are_counted_by_group() -> None:
     assert samples(told, "forecasts_published_total") == {("home", kind): 1 for kind in ("network", "naive", "mixed")}
     assert samples(told, "ingest_delay_seconds_count") == {("home",): 3}
     assert samples(told, "ingest_delay_seconds_sum") == {("home",): 7.05}
+
+
+def test_all_naive_forecasts_are_counted_as_naive() -> None:
+    """Whatever there is of them, alone and mixed."""
+    names = [naive.version for naive in naives(replace(HOME, seasons=(24,), lookback=72))]
+
+    assert {kind_of(name) for name in [*names, "+".join(names)]} == {"naive"}
+    assert kind_of("+".join(["0001", *names])) == "mixed"
 
 
 def test_every_counter_exists_before_anything_happened() -> None:
