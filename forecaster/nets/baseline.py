@@ -21,7 +21,8 @@ PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
 
 LATELY, HORIZONS = 128, 2
-"""Steps, or horizons where that is more, from which it is told how far a stream drifts that has a season too."""
+"""Steps, or horizons where that is more, from which it is told how far a stream drifts that has a season too, and a
+season at least: after a night of nothing the day before tells what the morning may bring."""
 
 SOME = 8
 """Leads at which it is found how far a stream drifts."""
@@ -121,7 +122,7 @@ class LastValue:
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._lately = max(LATELY, HORIZONS * group.horizon)
+        self._lately = max(LATELY, HORIZONS * group.horizon, season_of(group))
 
     def initial_state(self, streams: int) -> Array:
         """Nothing is carried: float32 (streams, 0, 0, 0)."""
