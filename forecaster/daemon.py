@@ -145,7 +145,7 @@ class Daemon:
             self._start(stack)
             # in slices: a signal may be given to another thread, and then nothing wakes this one to run its handler
             while not (self._asked_to_stop or self._ended.wait(LOOK_S)):
-                pass
+                self._jobs.follow_clock(self._clock.now_ms())
             self._ended.set()
             self._stop_by_s = time.monotonic() + STOP_S
             log.info("stopping")
