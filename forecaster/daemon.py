@@ -379,3 +379,4 @@ class Daemon:
         self.metrics.watch("mqtt_outbox_messages", lambda: broker.waiting)
         self.metrics.watch("mqtt_outbox_dropped_total", lambda: broker.dropped)
         self.metrics.watch("ingest_queue_samples", self._waiting)
+        self.metrics.watch("ingest_dropped_total", lambda: self._inbox.dropped)
