@@ -59,6 +59,7 @@ class OfStream:
     mae: float
     pinball: float
     skill: float
+    coverage: dict[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,7 +222,7 @@ class Tally:
         self._horizon = group.horizon
         self._sums = np.zeros((group.horizon, 3 + len(self._intervals)))
         self._counts = np.zeros(group.horizon, np.int64)
-        self._each: dict[str, Array] = {}  # errors, those of naive, losses and their number, (4,)
+        self._each: dict[str, Array] = {}  # as summed per lead, then their number, (4 + intervals,)
 
     def add(self, verified: Verified) -> None:
         """Count the forecasts of one step."""
@@ -238,18 +239,25 @@ class Tally:
         found = np.where(usable[..., None], found, 0.0)
         self._counts += usable.sum(0)
         self._sums += found.sum(0)
-        for name, sums in zip(verified.streams, np.c_[found[..., :3].sum(1), usable.sum(1)], strict=True):
+        for name, sums in zip(verified.streams, np.c_[found.sum(1), usable.sum(1)], strict=True):
             self._each[name] = self._each.get(name, 0.0) + sums
 
     def each(self) -> list[OfStream]:
         """One score per stream, that of least skill first; those without a skill last."""
         found = []
         for name, sums in self._each.items():
-            error, naive, loss, count = sums.tolist()
+            *totals, count = sums.tolist()
             if count:
-                skill = 1 - error / naive if naive > 0 else float("nan")
+                error, naive, loss, *hits = (total / count for total in totals)
                 found.append(
-                    OfStream(stream=name, count=int(count), mae=error / count, pinball=loss / count, skill=skill)
+                    OfStream(
+                        stream=name,
+                        count=int(count),
+                        mae=error,
+                        pinball=loss,
+                        skill=1 - error / naive if naive > 0 else float("nan"),
+                        coverage=self._coverage(hits),
+                    )
                 )
         return sorted(found, key=lambda one: (np.isnan(one.skill), one.skill, one.stream))
 
@@ -261,7 +269,6 @@ class Tally:
             count = int(self._counts[leads].sum())
             if count:
                 error, naive, loss, *hits = (self._sums[leads].sum(0) / count).tolist()
-                coverage = {nominal: hit for (nominal, _, _), hit in zip(self._intervals, hits, strict=True)}
                 found.append(
                     Score(
                         leads=name,
@@ -270,10 +277,14 @@ class Tally:
                         mase=error / scale if scale > 0 else float("nan"),
                         pinball=loss,
                         skill=1 - error / naive if naive > 0 else float("nan"),
-                        coverage=coverage,
+                        coverage=self._coverage(hits),
                     )
                 )
         return found
+
+    def _coverage(self, hits: Sequence[float]) -> dict[float, float]:
+        """Fraction of truths inside each interval, by its level."""
+        return {nominal: hit for (nominal, _, _), hit in zip(self._intervals, hits, strict=True)}
 
 
 def steps_of(readings: Columns, streams: int, source: Source, group: Group) -> Columns:

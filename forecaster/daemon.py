@@ -38,6 +38,7 @@ from forecaster.pipeline.engine import Engine
 from forecaster.ports import Clock, Progress
 from forecaster.records import Array, Forget, ModelReady
 from forecaster.runtime.backlog import Backlog
+from forecaster.runtime.clock_back import ClockBack
 from forecaster.runtime.complaints import Complaints
 from forecaster.runtime.history_buffer import HistoryBuffer
 from forecaster.runtime.inbox import Inbox
@@ -132,6 +133,7 @@ class Daemon:
             subscribed=settings.data / "subscriptions.json",
         )
         self._silence = Silence(self.engine.filters, self.broker.listening, lambda: self.broker.received, self._clock)
+        self._clock_back = ClockBack(lambda: self.engine.now_ms, self._clock)
         self.http = HttpServer(
             *(settings.http.host, settings.http.port),
             routes(settings, self.health, self.metrics.render, CONTENT_TYPE),
@@ -145,7 +147,7 @@ class Daemon:
             self._start(stack)
             # in slices: a signal may be given to another thread, and then nothing wakes this one to run its handler
             while not (self._asked_to_stop or self._ended.wait(LOOK_S)):
-                pass
+                self._jobs.follow_clock(self._clock.now_ms())
             self._ended.set()
             self._stop_by_s = time.monotonic() + STOP_S
             log.info("stopping")
@@ -333,6 +335,8 @@ class Daemon:
     def _every_second(self) -> None:
         self._complaints.tell()
         self._silence.tell()
+        if self.settings.clock == "system":
+            self._clock_back.tell()
         for group in self.settings.groups:
             self.metrics.scores(group.name, self.engine.scores(group.name))
             self.metrics.streams(group.name, self.engine.states(group.name))
@@ -375,3 +379,4 @@ class Daemon:
         self.metrics.watch("mqtt_outbox_messages", lambda: broker.waiting)
         self.metrics.watch("mqtt_outbox_dropped_total", lambda: broker.dropped)
         self.metrics.watch("ingest_queue_samples", self._waiting)
+        self.metrics.watch("ingest_dropped_total", lambda: self._inbox.dropped)

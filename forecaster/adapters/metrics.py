@@ -81,6 +81,7 @@ FAMILIES: Mapping[str, Family] = {
         "counter", "Messages or readings refused; no group: the topic is not ours.", ("group", "reason")
     ),
     "ingest_queue_samples": Family("gauge", "Messages that wait for the engine."),
+    "ingest_dropped_total": Family("counter", "Messages of QoS 0 given up: the disk refused, too many waited."),
     "ingest_delay_seconds": Family(
         "histogram", "From measurement to arrival, of readings that carry their time.", ("group",), DELAY
     ),

@@ -1,7 +1,8 @@
 """What happens at set times: retraining by cron or by the age of the model, snapshots, pruning.
 
-APScheduler keeps the time. When a group is due is computed by :func:`next_training` from what is known anyway, the
-time of the last training, so that nothing has to be stored and a restart neither resets nor repeats anything.
+APScheduler keeps the time, by the machine's clock; :meth:`Jobs.follow_clock` mends what it does when that is set back.
+When a group is due is computed by :func:`next_training` from what is known anyway, the time of the last training, so
+that nothing has to be stored and a restart neither resets nor repeats anything.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import NamedTuple
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from forecaster.settings import Group, Schedule
 
@@ -28,6 +31,9 @@ PATIENCE = 20
 little history takes no time, a training that fails may take minutes and must not eat more than a twentieth of a core.
 """
 
+SET_BACK = timedelta(seconds=1)
+"""A job planned this much later than one interval from now was planned before the clock was set back."""
+
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
@@ -36,6 +42,21 @@ class Attempt(NamedTuple):
 
     start: datetime
     took: timedelta
+
+
+class Plan(NamedTuple):
+    """What the next training of a group depends on, as :meth:`Jobs.retrain` was told.
+
+    Attributes
+    ----------
+    attempted
+        The last attempt of this process; None: none yet.
+    """
+
+    group: Group
+    train: Callable[[], None]
+    last_trained_ms: Callable[[], int | None]
+    attempted: Attempt | None = None
 
 
 class Jobs:
@@ -55,7 +76,8 @@ class Jobs:
         # its loggers repeat what the listener below says in our words
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         self._failed, self._missed = failed, missed
-        self._stopping = False
+        self._stopping, self._stops = False, Lock()
+        self._planned: dict[str, Plan] = {}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(4), "training": ThreadPoolExecutor(1)},
@@ -88,55 +110,64 @@ class Jobs:
         last_trained_ms
             When the newest model of the group was trained, in service or not; None: there is none.
         """
-        self._plan(group, train, last_trained_ms, attempted=None)
+        self._plan(Plan(group, train, last_trained_ms))
+
+    def follow_clock(self, now_ms: int) -> None:
+        """To be called often: when the machine's clock was set back, jobs would wait until it is where it was.
+
+        Those at an interval go on within one from now, trainings are planned anew.
+        """
+        now, late = datetime.fromtimestamp(now_ms / 1000, UTC), timedelta(0)
+        for job in self._scheduler.get_jobs():
+            if isinstance(job.trigger, IntervalTrigger):
+                due = now + job.trigger.interval
+                if job.next_run_time > due + SET_BACK:
+                    late = max(late, job.next_run_time - due)
+                    job.modify(next_run_time=due)
+        if late:
+            log.warning("the clock was set back, jobs are planned anew seconds=%d", late.total_seconds())
+            for plan in list(self._planned.values()):
+                self._plan(plan, now)
 
     def stop(self) -> None:
         """Start nothing more, and wait for what runs. To be called after the trainer was stopped."""
-        self._stopping = True
+        with self._stops:  # nothing is added from here on: it would wait for the shutdown, and that for it
+            self._stopping = True
         if self._scheduler.running:
+            self._scheduler.pause()
+            self._scheduler.get_jobs()  # waits for its lock: a shutdown while it starts a job makes its thread raise
             self._scheduler.shutdown(wait=True)
 
-    def _plan(
-        self,
-        group: Group,
-        train: Callable[[], None],
-        last_trained_ms: Callable[[], int | None],
-        attempted: Attempt | None,
-    ) -> None:
-        """Add the job of the next training."""
-        if self._stopping:
-            return
-        now, schedule = datetime.now(UTC), group.training.schedule
-        due = next_training(schedule, group.timezone, now, _moment(last_trained_ms()), attempted)
-        if due is None:
-            return
-        self._scheduler.add_job(
-            partial(self._train, group, train, last_trained_ms, attempted),
-            "date",
-            run_date=due + timedelta(seconds=random.uniform(0.0, schedule.jitter_s)),
-            id=f"train {group.name}",
-            executor="training",
-            replace_existing=True,
-        )
+    def _plan(self, plan: Plan, now: datetime | None = None) -> None:
+        """Add the job of the next training; ``now`` is the machine's unless told."""
+        schedule, trained_ms = plan.group.training.schedule, plan.last_trained_ms()
+        now = now or datetime.now(UTC)
+        due = next_training(schedule, plan.group.timezone, now, _moment(trained_ms), plan.attempted)
+        with self._stops:
+            if due is None or self._stopping:
+                return
+            self._planned[plan.group.name] = plan
+            self._scheduler.add_job(
+                partial(self._train, plan, trained_ms),
+                "date",
+                run_date=due + timedelta(seconds=random.uniform(0.0, schedule.jitter_s)),
+                id=f"train {plan.group.name}",
+                executor="training",
+                replace_existing=True,
+            )
 
-    def _train(
-        self,
-        group: Group,
-        train: Callable[[], None],
-        last_trained_ms: Callable[[], int | None],
-        attempted: Attempt | None,
-    ) -> None:
-        """Train, unless somebody did by hand meanwhile, and plan the next."""
+    def _train(self, plan: Plan, trained_ms: int | None) -> None:
+        """Train, unless somebody did by hand since it was planned, and plan the next."""
+        self._planned.pop(plan.group.name, None)
         now = datetime.now(UTC)
         try:
-            due = next_training(group.training.schedule, group.timezone, now, _moment(last_trained_ms()), attempted)
-            if due is not None and due <= now and not self._stopping:
+            if plan.last_trained_ms() == trained_ms and not self._stopping:
                 try:
-                    train()
+                    plan.train()
                 finally:
-                    attempted = Attempt(now, datetime.now(UTC) - now)
+                    plan = plan._replace(attempted=Attempt(now, datetime.now(UTC) - now))
         finally:
-            self._plan(group, train, last_trained_ms, attempted)
+            self._plan(plan)
 
     def _listen(self, event: JobEvent) -> None:
         if event.code == EVENT_JOB_MAX_INSTANCES:
@@ -155,7 +186,7 @@ def next_training(
     A group without a model does not wait for its hour: it tries at once, and again and again (:data:`RETRY`), until
     there is history enough. From then on the next training follows the last one, or the last attempt of this process
     when that was later (a training that failed is not repeated at once). One missed while the service was down is
-    made up.
+    made up. What is dated later than now, by a clock that has been set back since, counts as of now.
 
     Parameters
     ----------
@@ -178,9 +209,9 @@ def next_training(
     if schedule.cron is None and schedule.every_s is None:
         return None
     if trained is None:
-        due = attempted.start + attempted.took + max(RETRY, PATIENCE * attempted.took) if attempted else now
+        due = min(now, attempted.start) + attempted.took + max(RETRY, PATIENCE * attempted.took) if attempted else now
     else:
-        due = _after(schedule, timezone, max(trained, attempted.start if attempted else trained))
+        due = _after(schedule, timezone, min(now, max(trained, attempted.start if attempted else trained)))
     if due is None:  # a cron line that never comes, such as 30 February
         return None
     first = datetime.fromisoformat(schedule.start_from) if schedule.start_from else now

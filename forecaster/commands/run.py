@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from argparse import Namespace
 from pathlib import Path
 
+from forecaster.errors import ForecasterError
+
+log = logging.getLogger(__name__)
+
 
 def run(arguments: Namespace) -> int:
-    """Read the configuration, serve until told to stop; exit code 0, or 70 when something of ours died."""
+    """Read the configuration, serve until told to stop; exit code 0, or 70 after a fault of ours."""
     from forecaster import config
     from forecaster.commands.logs import set_up
 
@@ -17,7 +22,13 @@ def run(arguments: Namespace) -> int:
     set_up(settings.log)
     from forecaster.daemon import Daemon
 
-    daemon = Daemon(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    return daemon.run()
+    try:
+        daemon = Daemon(settings)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        return daemon.run()
+    except ForecasterError:
+        raise
+    except Exception:
+        log.exception("a fault of ours ends the service")
+        return ForecasterError.exit_code

@@ -16,6 +16,9 @@ VERSION = "forecast/v1"
 DIGITS = 6
 """Significant digits published: finer than any meter, and half the bytes of a double."""
 
+DUST = 1e-9
+"""Part of the largest value of a message below which a value is written as 0: what a network says for nothing."""
+
 CHUNK = 1024
 """Streams rounded at once: enough to share the cost of numpy, few enough to need little memory."""
 
@@ -125,6 +128,7 @@ class ForecastEncoder:
         """Topic and payload of each stream, in order.
 
         A stream with any value that is not finite is left out: half a forecast would be drawn as a whole one.
+        Values less than :data:`DUST` of the largest are written as 0.
         """
         leads = [Lead(i + 1, rfc3339(start), 0.0, 0.0, []) for i, start in enumerate(issued.starts_ms.tolist())]
         group = self._group
@@ -133,7 +137,12 @@ class ForecastEncoder:
         )
         for first in range(0, len(issued.streams), CHUNK):
             quantiles = significant(issued.quantiles[first : first + CHUNK])  # (≤ CHUNK, H, Q)
-            means = significant(mean_of(quantiles, group.levels)).tolist()  # (≤ CHUNK, H)
+            sizes = np.abs(quantiles)
+            least = DUST * sizes.max(axis=(1, 2), keepdims=True)
+            quantiles[sizes < least] = 0.0
+            means = mean_of(quantiles, group.levels)  # (≤ CHUNK, H)
+            means[np.abs(means) < least[..., 0]] = 0.0
+            written = significant(means).tolist()
             whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()
             for i, stream in enumerate(issued.streams[first : first + CHUNK]):
                 if not whole[i]:
@@ -141,7 +150,7 @@ class ForecastEncoder:
                 forecast.stream = stream
                 forecast.unit = self._unit_of(stream)
                 forecast.model = issued.models[first + i]
-                for lead, mean, row in zip(leads, means[i], quantiles[i].tolist(), strict=True):
+                for lead, mean, row in zip(leads, written[i], quantiles[i].tolist(), strict=True):
                     lead.median = row[self._median]
                     lead.mean = mean
                     lead.quantiles = row

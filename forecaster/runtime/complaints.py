@@ -38,7 +38,7 @@ class Complaints:
     def tell(self) -> None:
         """Once a minute, say how many more there were."""
         now_ms = self._clock.now_ms()
-        if now_ms - self._since_ms < EVERY_MS:
+        if 0 <= now_ms - self._since_ms < EVERY_MS:  # less than 0: the clock was set back
             return
         for (group, stream, reason), more in self._counts.items():
             if more:

@@ -81,6 +81,15 @@ def test_a_failed_training_is_not_repeated_at_once() -> None:
     assert next_training(NIGHTLY, "UTC", NOON, trained, attempted) == at("2026-01-11T03:00")
 
 
+def test_what_is_dated_in_the_future_counts_as_of_now() -> None:
+    """The clock was ahead when a group was trained, or tried: it is not waited for."""
+    ahead, attempted = at("2027-01-01T00:00"), Attempt(at("2027-01-01T00:00"), took=timedelta(0))
+
+    assert next_training(DAILY, "UTC", NOON, ahead, None) == NOON + timedelta(days=1)
+    assert next_training(NIGHTLY, "UTC", NOON, ahead, attempted) == at("2026-01-11T03:00")
+    assert next_training(DAILY, "UTC", NOON, None, attempted) == NOON + RETRY
+
+
 @pytest.mark.parametrize(
     ("start_from", "due"),
     [
@@ -236,6 +245,37 @@ def test_a_model_trained_by_hand_counts() -> None:
 
     assert trained == []
     assert job.next_run_time > deadline
+
+
+def test_jobs_go_on_when_the_clock_is_set_back(caplog: pytest.LogCaptureFixture) -> None:
+    """At their interval from then on, trainings too; what that makes due by the test's clock runs at once."""
+    snapshot, training = threading.Event(), threading.Event()
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    jobs = Jobs()
+    jobs.every(3600.0, snapshot.set, "snapshot")
+    jobs.retrain(home(DAILY), training.set, lambda: now_ms)
+    jobs.start()
+    jobs.follow_clock(now_ms)
+    assert not caplog.messages
+
+    jobs.follow_clock(now_ms - 7 * 86_400_000)
+
+    assert snapshot.wait(10)
+    assert training.wait(10)
+    jobs.stop()
+    (line,) = caplog.messages
+    assert line.startswith("the clock was set back, jobs are planned anew seconds=6048")
+
+
+def test_a_model_from_the_future_is_followed_by_another() -> None:
+    """It was trained while the clock was ahead. When the next is due, it is trained."""
+    again = threading.Event()
+    in_a_year = int((datetime.now(UTC) + timedelta(days=365)).timestamp() * 1000)
+    jobs = Jobs()
+    jobs.retrain(home(Schedule(every_s=0.3, jitter_s=0.0)), again.set, lambda: in_a_year)
+    jobs.start()
+    assert again.wait(10)
+    jobs.stop()
 
 
 def test_stopping_before_starting_is_harmless() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,9 @@ def test_each_stream_is_scored_the_worst_first(tmp_path: Path) -> None:
     assert sum(one["count"] for one in told["each_stream"]) == told["scores"][-1]["count"]
     total = sum(one["count"] * one["mae"] for one in told["each_stream"])
     assert total / told["scores"][-1]["count"] == pytest.approx(told["scores"][-1]["mae"])
+    for level, inside in told["scores"][-1]["coverage"].items():
+        hits = sum(one["count"] * one["coverage"][level] for one in told["each_stream"])
+        assert hits / told["scores"][-1]["count"] == pytest.approx(inside)
 
 
 def test_the_least_skill_comes_first_and_none_last() -> None:
@@ -88,6 +92,23 @@ def test_the_least_skill_comes_first_and_none_last() -> None:
         ("good", 3, 1.0, 0.5),
     ]
     assert np.isnan(tally.each()[2].skill)
+
+
+def test_each_stream_has_its_own_coverage() -> None:
+    """The fraction of all its leads that came true inside each interval; what never came does not count."""
+    group = a_group(levels=(0.05, 0.25, 0.5, 0.75, 0.95))
+    tally = Tally(group)
+    said = replace(
+        verified(["calm", "wild"], np.array([0.0, 1.5]), np.zeros(2), np.zeros((2, 3))),
+        quantiles=np.broadcast_to(np.array([-2.0, -1.0, 0.0, 1.0, 2.0]), (2, 3, 5)),
+    )
+    tally.add(said)
+    tally.add(replace(said, truth=np.array([1.5, 9.0])))
+    tally.add(replace(said, truth=np.array([0.5, np.nan])))
+
+    calm, wild = sorted(tally.each(), key=lambda one: one.stream)
+    assert {round(level, 6): inside for level, inside in calm.coverage.items()} == {0.9: 1.0, 0.5: pytest.approx(2 / 3)}
+    assert (wild.count, list(wild.coverage.values())) == (6, [0.5, 0.0])
 
 
 def verified(streams: list[str], truth: np.ndarray, said: np.ndarray, naive: np.ndarray) -> Verified:

@@ -13,6 +13,8 @@ import pytest
 from servers import Mosquitto, eventually
 from service import Listener, Service, publish
 
+from forecaster.adapters.snapshots import FileSnapshots
+
 pytestmark = pytest.mark.e2e
 
 CONFIG = """
@@ -94,6 +96,16 @@ def test_the_snapshot_before_a_rotten_one_serves(cellar: Service, mosquitto: Mos
     assert medians(mosquitto, 16, 17) == [12.0, 13.0, 14.0]
     cellar.stop()
     assert list(cellar.stored("home").values()) == [float(hour) for hour in range(16)]
+
+
+def test_a_fault_of_ours_at_the_start_ends_as_one_while_it_runs(cellar: Service) -> None:
+    """Exit code 70 and a traceback; here over a snapshot that is whole, and tells nothing."""
+    snapshots = FileSnapshots(cellar.data / "snapshots")
+    position = max(position for position, _, _ in snapshots.newest())
+    snapshots.save(position, {}, {})
+    assert cellar.begin().ended() == 70
+    assert "ERROR   forecaster.commands.run a fault of ours ends the service" in cellar.said_now()
+    assert "KeyError: 'groups'" in cellar.said_now()
 
 
 def test_without_any_snapshot_the_journal_tells_it_all(cellar: Service, mosquitto: Mosquitto) -> None:

@@ -111,6 +111,26 @@ def test_many_streams_keep_their_order_and_their_values() -> None:
     assert [(p["model"], p["leads"][1]["median"]) for p in found.values()] == [(str(i), i) for i in range(count)]
 
 
+def test_what_is_nothing_beside_the_rest_of_a_message_is_written_as_0() -> None:
+    """Less than a billionth of its largest value, in either direction; beside other streams nothing counts."""
+    quantiles = np.array([[[-3e-13, 7e-12, 9e-9], [1.0, 2.0, 8.0]], [[7e-12, 8e-12, 9e-12], [-1e-22, 0.0, 1e-22]]])
+
+    house, tiny = payloads(ForecastEncoder(a_group("kWh"), "p"), issued(quantiles)).values()
+
+    assert [lead["quantiles"] for lead in house["leads"]] == [[0.0, 0.0, 9e-9], [1.0, 2.0, 8.0]]
+    assert [lead["median"] for lead in house["leads"]] == [0.0, 2.0]
+    assert [lead["quantiles"] for lead in tiny["leads"]] == [[7e-12, 8e-12, 9e-12], [0.0, 0.0, 0.0]]
+
+
+def test_a_mean_that_is_nothing_beside_its_quantiles_is_written_as_0() -> None:
+    """What is left of a sum that cancels out."""
+    quantiles = np.array([[[-0.3, 0.0, 0.3 + 1e-10], [-0.1, 1e-11, 0.1]]])
+
+    (found,) = payloads(ForecastEncoder(a_group("kWh"), "p"), issued(quantiles)).values()
+
+    assert [lead["mean"] for lead in found["leads"]] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_stream_without_a_whole_forecast_is_left_out(bad: float) -> None:
     """One value that is not finite anywhere; the others are published."""

@@ -51,6 +51,17 @@ def test_the_others_are_counted_and_told_once_a_minute(caplog: pytest.LogCapture
     assert len(caplog.messages) == 4
 
 
+def test_a_clock_set_back_does_not_silence_them(caplog: pytest.LogCaptureFixture) -> None:
+    """What was counted is told, and the minute begins anew."""
+    clock = FakeClock()
+    told = Complaints(clock)
+    for _ in range(3):
+        told.add(a_reject())
+    clock.advance(-86_400)
+    told.tell()
+    assert caplog.messages[1:] == ["messages refused in a minute more=2 reason=parse group=household stream=a"]
+
+
 def test_invented_streams_do_not_flood_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
