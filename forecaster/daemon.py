@@ -246,11 +246,10 @@ class Daemon:
         self._forgotten |= told
 
     def _drifted(self, name: str) -> None:
-        """Train early, unless the model is young: a cool-down of a quarter of the interval, at least an hour."""
+        """Train early, unless the model is young or trained by hand."""
         group = self.settings.group(name)
         last_ms = self._models.last_trained_ms(group)
-        cool_down_ms = max(3_600_000, round(250 * (group.training.schedule.every_s or 86_400.0)))
-        if last_ms is not None and self._clock.now_ms() - last_ms > cool_down_ms:
+        if last_ms is not None and self._clock.now_ms() - last_ms > 1000 * group.training.schedule.cool_down_s:
             self._jobs.train_now(name, partial(self._train, group))
 
     def _train(self, group: Group) -> None:

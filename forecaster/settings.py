@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -116,7 +117,8 @@ class Schedule:
     cron
         Five fields, in the group's time zone. None: use ``every_s``.
     every_s
-        Seconds between trainings, counted from the age of the model, so a restart does not reset it.
+        Seconds between trainings, counted from the age of the model, so a restart does not reset it. None, and no
+        ``cron``: only by hand.
     start_from
         ISO time of the first run of an interval; None: as soon as there is history enough.
     jitter_s
@@ -127,6 +129,13 @@ class Schedule:
     every_s: float | None = 86_400.0
     start_from: str | None = None
     jitter_s: float = 0.0
+
+    @property
+    def cool_down_s(self) -> float:
+        """Seconds a model is kept though its errors rise: a quarter of the interval, an hour at least; or for ever."""
+        if self.cron is None and self.every_s is None:
+            return inf
+        return max(3600.0, (self.every_s or 86_400.0) / 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

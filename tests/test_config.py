@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from pathlib import Path
 
 import jsonschema
@@ -206,6 +207,19 @@ def test_retraining_is_by_cron_or_by_age(tmp_path: Path, retrain: str, schedule:
     """Weekdays become names, times without an offset are the group's; the default is daily."""
     group = small(tmp_path, f"timezone: Europe/Paris, retrain: {retrain}")
     assert group.training.schedule == schedule
+
+
+@pytest.mark.parametrize(
+    ("retrain", "seconds"), [("{every: 2w}", 302_400.0), ("{every: 1h}", 3600.0), ('{cron: "0 3 * * *"}', 21_600.0)]
+)
+def test_a_model_is_kept_for_a_quarter_of_the_interval_though_its_errors_rise(
+    tmp_path: Path, retrain: str, seconds: float
+) -> None:
+    assert small(tmp_path, f"retrain: {retrain}").training.schedule.cool_down_s == seconds
+
+
+def test_a_model_trained_by_hand_is_kept_however_its_errors_rise(tmp_path: Path) -> None:
+    assert small(tmp_path, "retrain: {every: never}").training.schedule.cool_down_s == inf
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

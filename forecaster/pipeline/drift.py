@@ -2,7 +2,9 @@
 
 Page and Hinkley's test sums how far the errors lie above their own mean, less a tolerance; when the sum has risen far
 above its lowest point, the mean has changed. Errors are in units of what they were in the long run, so the numbers
-below mean the same for every group.
+below mean the same for every group. They are those of a season of up to a day of hours. Where the season has more steps
+they are as much larger: a tank that is refilled every morning, and a roof on which the sun rises, err more for many
+steps of each day, and have not changed.
 
 References
 ----------
@@ -23,15 +25,23 @@ TOLERANCE = 0.1
 ALARM = 25.0
 """Sum of excess errors, in units of the mean error, at which drift is said."""
 
-LEARN = 50
-"""Steps over which the mean is learned before anything is said."""
+LEARN, MEMORY = 50, 1000
+"""Steps over which the mean is learned before anything is said, and over which it looks back."""
 
 LARGEST = 4.0
 """Errors above this many times the mean count as this: one spike is no drift."""
 
+DAY = 24
+"""Steps of the longest season for which the numbers above stand as they are."""
+
 
 class Drift:
     """The test on one sequence of errors.
+
+    Parameters
+    ----------
+    season
+        Steps after which the errors may go the same way again.
 
     Examples
     --------
@@ -42,7 +52,8 @@ class Drift:
     29
     """
 
-    def __init__(self) -> None:
+    def __init__(self, season: int = 1) -> None:
+        self._slower = max(1.0, season / DAY)
         self._state = np.zeros(4)  # steps, mean, sum, lowest sum
         self._open = np.zeros(3)  # index of the newest step, sum and count of its errors so far
 
@@ -61,13 +72,14 @@ class Drift:
         """Take the error of a step; True at the step at which drift is found, and the test begins anew."""
         steps, mean, total, lowest = self._state
         steps += 1
-        if steps > LEARN:
+        learned = steps > LEARN * self._slower
+        if learned:
             error = min(error, LARGEST * mean)
-        mean += (error - mean) / min(steps, 1000)
-        if steps > LEARN and mean > 0:
+        mean += (error - mean) / min(steps, MEMORY * self._slower)
+        if learned and mean > 0:
             total += error / mean - 1 - TOLERANCE
             lowest = min(lowest, total)
-        found = bool(total - lowest > ALARM)
+        found = bool(total - lowest > ALARM * self._slower)
         self._state[:] = (0, 0, 0, 0) if found else (steps, mean, total, lowest)
         return found
 

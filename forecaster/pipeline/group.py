@@ -64,7 +64,7 @@ class GroupState:
             }
         )
         self._forecasts = Forecasts(settings, naives)
-        self._drift = Drift()
+        self._drift = Drift(self._season)
         self._exclusions = {(one.stream, *cells(one, self._grid)) for one in settings.exclude}
 
     # --- readings -------------------------------------------------------------------------------------------------
