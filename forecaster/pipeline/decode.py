@@ -228,7 +228,7 @@ def _one(route: Route, stream: str, raw: object, when: object, received_ms: int)
     reader = route.reader
     value = read_number(raw, words=reader.words)
     if isinstance(value, Trouble):
-        return _reject(route, value, stream)
+        return _reject(route, _with_remedy(reader, raw, value), stream)
     if not reader.low <= value <= reader.high:
         trouble = Trouble("range", f"{value:.6g} is outside {reader.low:.6g} to {reader.high:.6g}")
         return _reject(route, trouble, stream)
@@ -272,6 +272,15 @@ def _many(route: Route, document: object, found: object, received_ms: int) -> It
         yield _one(route, stream, raw, whens[i] if type(whens) is list else whens, received_ms)
     if nothing:
         yield _reject(route, Trouble("type", f"only nulls at {value.text}"))
+
+
+def _with_remedy(reader: Reader, raw: object, trouble: Trouble) -> Trouble:
+    """What is wrong with a value, and what the operator may have meant to write."""
+    if trouble.reason == "path" and reader.value is not None:
+        return Trouble("path", f"nothing at {reader.value.text}")
+    if isinstance(raw, bytes) and raw.lstrip()[:1] in {b"{", b"["}:
+        return Trouble(trouble.reason, "JSON, not a bare number; 'value:' says where in it the number is")
+    return trouble
 
 
 def _reject(route: Route, trouble: Trouble, stream: str | None = None) -> Reject:

@@ -52,6 +52,24 @@ def test_a_bare_number_is_a_reading_at_its_arrival() -> None:
     assert read("home/a/1/power", b" 21.5\n", POWER) == [Reading("a/1", labels, 0, NOON, 21.5, False)]
 
 
+def test_a_document_where_a_bare_number_was_told_of_is_refused_with_the_key_that_reads_it() -> None:
+    """What people forget first."""
+    (reject,) = read("home/a/1/power", {"power": 21.5}, POWER)
+
+    assert isinstance(reject, Reject)
+    assert (reject.reason, reject.detail) == (
+        "parse",
+        "JSON, not a bare number; 'value:' says where in it the number is",
+    )
+
+
+def test_a_value_that_is_not_there_is_refused_with_the_path_that_was_followed() -> None:
+    (reject,) = read("tele/p1/SENSOR", {"Time": "2026-11-20T12:30:00", "ENERGY": {"total": 1.956}}, TASMOTA)
+
+    assert isinstance(reject, Reject)
+    assert (reject.reason, reject.detail) == ("path", "nothing at $.ENERGY.Total")
+
+
 def test_a_document_is_read_by_its_paths() -> None:
     """A Tasmota plug: nested value, local time without a zone."""
     payload = {"Time": "2026-11-20T12:30:00", "ENERGY": {"Total": 1.956, "Power": 9}}
