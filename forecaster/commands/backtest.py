@@ -22,7 +22,7 @@ from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Fan, OfStream, Result, as_streams, backtest, steps_of
 from forecaster.commands import plot
-from forecaster.commands.chosen import chosen_group, stored_history, unknown_stream
+from forecaster.commands.chosen import chosen_group, counted, stored_history, unknown_stream
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
 from forecaster.pipeline.calendar import Grid
@@ -173,7 +173,9 @@ def _trained(group: Group, bar: Bar, console: Console) -> Callable[[Dataset], Pr
 
 
 def _table(result: Result, group: Group) -> Table:
-    title = f"{group.name}, model {result.model}: {result.streams} streams, {result.origins} origins"
+    title = (
+        f"{group.name}, model {result.model}: {counted(result.streams, 'stream')}, {counted(result.origins, 'origin')}"
+    )
     legend = "skill: how much smaller the MAE is than that of the best naive forecast (last value, seasonal)"
     table = Table(title=title, title_justify="left", caption=legend, caption_justify="left")
     intervals = list(result.scores[0].coverage)

@@ -45,6 +45,15 @@ def _hint(name: str, known: Sequence[str]) -> str:
     return f"there are: {', '.join(known[:FEW])}{', …' if len(known) > FEW else ''}" if known else "there are none yet"
 
 
+def counted(count: int, name: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "stream"), counted(2, "stream")
+    ('1 stream', '2 streams')
+    """
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
 def stored_history(data: Path, otherwise: str = "") -> SqliteHistory:
     """What the service has stored, to be read beside it.
 
@@ -55,5 +64,5 @@ def stored_history(data: Path, otherwise: str = "") -> SqliteHistory:
     """
     path = data / "history.db"
     if not path.exists():
-        raise StoreError(f"{data}: nothing is stored yet; start 'forecaster run' first{otherwise}")
+        raise StoreError(f"{data.absolute()}: nothing is stored yet; start 'forecaster run' first{otherwise}")
     return SqliteHistory(path, read_only=True)

@@ -39,6 +39,8 @@ def run(arguments: Namespace) -> int:
         case "list":
             for group in asked_for(settings, arguments.group):
                 console.print(listing(group, models))
+            if not any(models.cards(group.name) for group in asked_for(settings, arguments.group)):
+                console.print(f"looked in {models.directory.absolute()}", style="dim", soft_wrap=True)
         case "promote":
             promote(chosen_group(settings, arguments.group), arguments.version, models)
             console.print(f"[green]{arguments.group}-{arguments.version} is in service")

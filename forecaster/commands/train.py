@@ -33,7 +33,7 @@ from rich.text import Text
 from forecaster.adapters.exclusions import Exclusions
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.resources import ONE_THREAD
-from forecaster.commands.chosen import chosen_group, stored_history
+from forecaster.commands.chosen import chosen_group, counted, stored_history
 from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed
 from forecaster.ports import Card, Columns, History, ModelRegistry, Outcome, Predictor, Progress
@@ -280,7 +280,7 @@ def told(result: Result, group: Group) -> RenderableType:
     updates = f"{card.updates} + {card.more}" if card.more else f"{card.updates}"
     made = Text(
         f"model {group.name}-{card.version}: {card.kind} {group.network.layers} × {group.network.hidden}, "
-        f"{card.streams} streams × {card.steps} steps, {updates} updates in {card.seconds:.0f} s",
+        f"{counted(card.streams, 'stream')} × {card.steps} steps, {updates} updates in {card.seconds:.0f} s",
         style="dim",
     )
     return Rows(scoreboard(card), verdict, made)

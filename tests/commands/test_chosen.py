@@ -24,11 +24,16 @@ groups: {household: {streams: [{topic: "home/{home}"}], step: 1h}}
     ],
 )
 def test_nothing_stored_yet_is_said_with_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], otherwise: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    otherwise: str,
 ) -> None:
-    """In the words of a person who has not started the service, not of a database."""
+    """In the words of a person who has not started the service, or not from this directory; not of a database."""
     config, data = tmp_path / "f.yaml", tmp_path / "data"
-    config.write_text(CONFIGURATION % data)
+    config.write_text(CONFIGURATION % "data")
+    monkeypatch.chdir(tmp_path)
 
     assert main([*words, "--config", str(config)]) == StoreError.exit_code
 

@@ -116,6 +116,22 @@ def test_no_group_means_all_and_a_wrong_one_is_told() -> None:
         asked_for(settings, "xyz")
 
 
+def test_where_there_are_no_models_it_is_said_where_they_were_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A data directory is relative to where the command was started, which is not always where the service was."""
+    path = tmp_path / "forecaster.yaml"
+    path.write_text(
+        'mqtt: {url: "mqtt://127.0.0.1"}\ndata: data\n'
+        'groups: {household: {streams: [{topic: "home/{home}/power"}], step: 1h, horizon: 3}}\n'
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert run(Namespace(config=path, action="list", group=None)) == 0
+
+    assert f"looked in {tmp_path / 'data' / 'models'}" in capsys.readouterr().out
+
+
 def test_the_command_works_on_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """List, promote, list, roll back: what a person would do."""
     path = tmp_path / "forecaster.yaml"
