@@ -176,7 +176,10 @@ def _table(result: Result, group: Group) -> Table:
     title = (
         f"{group.name}, model {result.model}: {counted(result.streams, 'stream')}, {counted(result.origins, 'origin')}"
     )
-    legend = "skill: how much smaller the MAE is than that of the best naive forecast (last value, seasonal)"
+    legend = (
+        "skill: how much smaller the MAE is than that of the best naive forecast (last value, seasonal); "
+        "MASE: the MAE over that of it one step ahead (of a training: over that of a value one season old)"
+    )
     table = Table(title=title, title_justify="left", caption=legend, caption_justify="left")
     intervals = list(result.scores[0].coverage)
     units = {source.unit for source in group.targets}

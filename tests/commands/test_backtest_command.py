@@ -55,7 +55,9 @@ def test_a_table_is_scored_and_written_as_json(tmp_path: Path, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert "household, model naive: 2 streams, 48 origins" in said
     assert "MAE, kWh" in said
-    assert "skill: how much smaller the MAE is than that of the best naive forecast" in " ".join(said.split())
+    legend = " ".join(said.split())
+    assert "skill: how much smaller the MAE is than that of the best naive forecast" in legend
+    assert "MASE: the MAE over that of it one step ahead" in legend
     assert [score["leads"] for score in told["scores"]] == ["1", "2-4", "5-12", "all"]
     assert told["scores"][-1]["mae"] == pytest.approx(0.0, abs=1e-6)
 
