@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 from datetime import datetime
 
 from rich.console import Console
@@ -37,9 +38,12 @@ def run(arguments: Namespace) -> int:
     console = Console(highlight=False)
     match arguments.action:
         case "list":
-            for group in asked_for(settings, arguments.group):
+            groups = asked_for(settings, arguments.group)
+            for group in groups:
+                if group is not groups[0]:
+                    console.print()
                 console.print(listing(group, models))
-            if not any(models.cards(group.name) for group in asked_for(settings, arguments.group)):
+            if not any(models.cards(group.name) for group in groups):
                 console.print(f"looked in {models.directory.absolute()}", style="dim", soft_wrap=True)
         case "promote":
             promote(chosen_group(settings, arguments.group), arguments.version, models)
@@ -94,7 +98,7 @@ def listing(group: Group, models: ModelRegistry) -> Table | Text:
     table.title, table.title_style, table.title_justify = group.name, "bold", "left"
     for title in ("version", "kind", "trained", "data until"):
         table.add_column(title, no_wrap=True)
-    for title in ("MAE", "MASE", "vs naive"):
+    for title in ("MAE", "MASE", "vs best naive"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for card in reversed(cards):
@@ -107,10 +111,20 @@ def listing(group: Group, models: ModelRegistry) -> Table | Text:
             f"{datetime.fromisoformat(card.data_until):%Y-%m-%d}",
             f"{own.get('mae', math.nan):.3g}",
             f"{own.get('mase', math.nan):.3g}",
-            skill(card.scores, "challenger"),
+            skill(card.scores, "challenger", best_naive(card.scores)),
             Text("promoted", style="green") if card.promoted else Text("rejected", style="dim"),
         )
         if serves:
             table.caption = f"● in service: {card.verdict.removeprefix('promoted: ')}"
             table.caption_justify = "left"
     return table
+
+
+def best_naive(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """The naive forecast a model was hardest put to beat.
+
+    >>> best_naive({"challenger": {"mase": 0.8}, "naive": {"mase": 1.0}, "climatology": {"mase": 0.7}})
+    'climatology'
+    """
+    known = [name for name in ("naive", "climatology", "last_value") if name in scores]
+    return min(known, key=lambda name: scores[name].get("mase", math.inf), default="naive")

@@ -305,15 +305,15 @@ def scoreboard(card: Card) -> Table:
     return table
 
 
-def skill(scores: Mapping[str, Mapping[str, float]], name: str) -> Text:
-    """How much smaller the error is than that of naive: green better, red worse.
+def skill(scores: Mapping[str, Mapping[str, float]], name: str, other: str = "naive") -> Text:
+    """How much smaller the error is than that of another: green better, red worse.
 
     Measured as by :func:`forecaster.nets.score.ratio`, which judges; that one would import torch for it.
 
     >>> skill({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.5}}, "challenger").plain
     '−30 %'
     """
-    own, naive = (scores.get(one, {}) for one in (name, "naive"))
+    own, naive = (scores.get(one, {}) for one in (name, other))
     ratios = [own.get(score, math.nan) / (naive.get(score) or math.nan) for score in ("mase", "pinball")]
     if not all(map(math.isfinite, ratios)):
         return Text("unknown", style="dim")

@@ -45,11 +45,27 @@ def test_models_are_listed_newest_first_with_the_champion_marked() -> None:
 
     assert lines(listing(HOME, models)) == [
         "household",
-        "version kind trained data until MAE MASE vs naive verdict",
+        "version kind trained data until MAE MASE vs best naive verdict",
         "0002 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −23 % promoted",
         "● 0001 gru 2026-03-01 12:00 2026-03-01 0.25 0.8 −23 % promoted",
         "● in service: verdict 0001",
     ]
+
+
+def test_a_model_is_compared_with_the_best_naive_forecast_as_it_was_judged() -> None:
+    """One that was rejected for a climatology it did not reach is not 56 % better."""
+    models = registry()
+    scores = {
+        "challenger": {"mase": 0.8, "pinball": 0.2},
+        "naive": {"mase": 1.6, "pinball": 0.5},
+        "climatology": {"mase": 0.6, "pinball": 0.15},
+        "last_value": {"mase": 3.4, "pinball": 0.8},
+    }
+    models.save("household", {}, a_card("0001", shape=SHAPE, scores=scores))
+
+    (row,) = (line for line in lines(listing(HOME, models)) if line.startswith("0001"))
+
+    assert "+33 %" in row
 
 
 def test_a_group_without_models_says_how_to_get_one() -> None:
