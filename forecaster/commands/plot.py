@@ -102,12 +102,22 @@ def fan(
         axes.plot(past, history_values, color=INK, linewidth=1.1, solid_joinstyle="round", zorder=3, label="measured")
         if truth is not None:
             axes.plot(ahead, truth, color=INK, linewidth=0.6, alpha=0.45, zorder=5)
-            dots = {"markersize": 4, "markeredgecolor": PAPER, "markeredgewidth": 0.7}
+            size = dot(len(ahead))
+            dots = {"markersize": size, "markeredgecolor": PAPER, "markeredgewidth": size / 6}
             axes.plot(ahead, truth, "o", color=INK, zorder=6, label="what came", **dots)
         axes.axvline(ahead[0], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         _furnish(axes, title, unit)
         _dates(axes, past if len(past) else ahead, ahead, zone)
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def dot(leads: int) -> float:
+    """Diameter of a dot, in points: many must not hide the median they lie on.
+
+    >>> dot(48), dot(288), dot(1440)
+    (4.0, 1.5, 1.5)
+    """
+    return min(4.0, max(1.5, 400 / leads))
 
 
 def _moments(times_ms: Array) -> Array:
