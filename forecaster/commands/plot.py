@@ -115,9 +115,9 @@ def dot(leads: int) -> float:
     """Diameter of a dot, in points: many must not hide the median they lie on.
 
     >>> dot(48), dot(288), dot(1440)
-    (4.0, 1.5, 1.5)
+    (4.0, 2.2, 2.2)
     """
-    return min(4.0, max(1.5, 400 / leads))
+    return min(4.0, max(2.2, 400 / leads))
 
 
 def _moments(times_ms: Array) -> Array:
