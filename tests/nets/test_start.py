@@ -61,3 +61,17 @@ def test_a_target_beyond_all_scale_says_nothing_about_a_range() -> None:
     one.target[:5] = torch.inf
 
     np.testing.assert_allclose(ranges([one], torch.zeros(1, 2), (0.1, 0.5, 0.9)), [[-1, 0, 1]], atol=1e-6)
+
+
+def test_what_one_lead_was_off_by_once_does_not_make_its_range() -> None:
+    """The sixteenth lead is told of by the two on each side too, the first by itself."""
+    one = batch([[0.0, 0.0]] * 24, rows=300)
+    one = one._replace(target=torch.from_numpy(np.random.default_rng(0).normal(size=(300, 2, 24))).float())
+    one.target[:, :, 15] *= 8
+    one.target[:, :, 0] *= 8
+
+    upper = ranges([one], torch.zeros(24, 2), (0.1, 0.5, 0.9))[:, 2]
+
+    assert upper[15] < 2.5
+    assert upper[0] > 8
+    np.testing.assert_allclose(upper[1:12], 1.28, atol=0.2)
