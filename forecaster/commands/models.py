@@ -17,9 +17,10 @@ from rich.text import Text
 
 from forecaster.adapters.registry import FileModelRegistry
 from forecaster.commands.chosen import chosen_group
-from forecaster.commands.train import skill
+from forecaster.commands.train import ratio, skill
 from forecaster.config import load
 from forecaster.errors import ModelError
+from forecaster.nets.baseline import NAIVE
 from forecaster.nets.shape import from_json, require
 from forecaster.ports import ModelRegistry
 from forecaster.settings import Group, Settings
@@ -121,10 +122,11 @@ def listing(group: Group, models: ModelRegistry) -> Table | Text:
 
 
 def best_naive(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """The naive forecast a model was hardest put to beat.
+    """The naive forecast a model was hardest put to beat, as its verdict has it.
 
-    >>> best_naive({"challenger": {"mase": 0.8}, "naive": {"mase": 1.0}, "climatology": {"mase": 0.7}})
+    >>> naive, climatology = {"mase": 1.0, "pinball": 0.5}, {"mase": 0.7, "pinball": 0.4}
+    >>> best_naive({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": naive, "climatology": climatology})
     'climatology'
     """
-    known = [name for name in ("naive", "climatology", "last_value") if name in scores]
-    return min(known, key=lambda name: scores[name].get("mase", math.inf), default="naive")
+    known = [name for name in NAIVE if name in scores]
+    return max(known, key=lambda name: ratio(scores, "challenger", name), default="naive")

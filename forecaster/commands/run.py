@@ -29,6 +29,6 @@ def run(arguments: Namespace) -> int:
         return daemon.run()
     except ForecasterError:
         raise
-    except Exception:
+    except Exception:  # a bug: the supervisor is told so by the code, as when a thread dies
         log.exception("a fault of ours ends the service")
         return ForecasterError.exit_code

@@ -36,6 +36,7 @@ from forecaster.adapters.resources import ONE_THREAD
 from forecaster.commands.chosen import chosen_group, counted, stored_history
 from forecaster.config import load
 from forecaster.errors import ModelError, TrainingFailed
+from forecaster.nets.baseline import NAIVE
 from forecaster.ports import Card, Columns, History, ModelRegistry, Outcome, Predictor, Progress
 from forecaster.records import Array
 from forecaster.settings import Group, Training
@@ -288,8 +289,7 @@ def told(result: Result, group: Group) -> RenderableType:
 
 def scoreboard(card: Card) -> Table:
     """Scores on the held-out end of the history, best in bold, and how each compares with naive (:func:`skill`)."""
-    known = ("challenger", "half", "champion", "naive", "climatology", "last_value")
-    names = [name for name in known if name in card.scores]
+    names = [name for name in ("challenger", "half", "champion", *NAIVE) if name in card.scores]
     table = Table(box=box.SIMPLE_HEAD, title="on held-out data", title_style="dim", title_justify="left")
     table.caption, table.caption_style, table.caption_justify = MEASURE, "dim", "left"
     table.add_column("")
@@ -306,17 +306,19 @@ def scoreboard(card: Card) -> Table:
 
 
 def skill(scores: Mapping[str, Mapping[str, float]], name: str, other: str = "naive") -> Text:
-    """How much smaller the error is than that of another: green better, red worse.
-
-    Measured as by :func:`forecaster.nets.score.ratio`, which judges; that one would import torch for it.
+    """How much smaller the error is than that of another (:func:`ratio`): green better, red worse.
 
     >>> skill({"challenger": {"mase": 0.8, "pinball": 0.3}, "naive": {"mase": 1.0, "pinball": 0.5}}, "challenger").plain
     '−30 %'
     """
-    own, naive = (scores.get(one, {}) for one in (name, other))
-    ratios = [own.get(score, math.nan) / (naive.get(score) or math.nan) for score in ("mase", "pinball")]
-    if not all(map(math.isfinite, ratios)):
+    value = ratio(scores, name, other)
+    if not math.isfinite(value):
         return Text("unknown", style="dim")
-    value = sum(ratios) / 2
     sign, style = ("−", "green") if value < 1 else ("+", "red")
     return Text(f"{sign}{abs(1 - value) * 100:.0f} %", style=style)
+
+
+def ratio(scores: Mapping[str, Mapping[str, float]], name: str, other: str) -> float:
+    """As :func:`forecaster.nets.score.ratio`, which judges, and would import torch for it; NaN where it is unknown."""
+    own, theirs = (scores.get(one, {}) for one in (name, other))
+    return sum(own.get(score, math.nan) / (theirs.get(score) or math.nan) for score in ("mase", "pinball")) / 2

@@ -17,6 +17,9 @@ from forecaster.ports import Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
+NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": "the last value"}
+"""Under which names :func:`naives`, in that order, are scored, and how they are said."""
+
 PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
 

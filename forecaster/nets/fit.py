@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 import torch
 
-from forecaster.nets.baseline import naives
+from forecaster.nets.baseline import NAIVE, naives
 from forecaster.nets.batches import examination, whole
 from forecaster.nets.belief import USUAL, believed, go, outputs
 from forecaster.nets.dilated import Dilated
@@ -20,7 +20,7 @@ from forecaster.nets.loop import RATE, Course, endless, fit, go_on, plan, stride
 from forecaster.nets.network import Network
 from forecaster.nets.opinion import helps, learn
 from forecaster.nets.predictor import NetworkPredictor
-from forecaster.nets.score import NAIVE, against_naive, champion_passes, judge, ratio, score
+from forecaster.nets.score import against_naive, champion_passes, judge, ratio, score
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.start import ranges, worth
 from forecaster.nets.walk import Half
@@ -52,7 +52,7 @@ class Trained:
     shape
         Plain JSON values from which the network is built again.
     scores
-        ``challenger``, the naive ones (:data:`NAIVE`) and, when there is one, ``champion``, as
+        ``challenger``, the naive ones (:data:`forecaster.nets.baseline.NAIVE`) and, when there is one, ``champion``, as
         :func:`forecaster.nets.score.score` gives.
     updates, more
         Steps of the optimiser that led to the network that was judged; and those of learning on, 0 without.

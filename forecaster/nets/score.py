@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecaster.nets.baseline import season_of
+from forecaster.nets.baseline import NAIVE, season_of
 from forecaster.nets.history import of_streams
 from forecaster.nets.phases import look, same_phase
 from forecaster.nets.walk import Half, walk
@@ -91,10 +91,6 @@ def seasonal_error(target: Array, season: int, shift: Array) -> Array:
 def ratio(one: Scores, other: Scores) -> float:
     """How ``one`` compares with ``other``: the mean of the ratios of MASE and of pinball loss; below 1 is better."""
     return (one["mase"] / other["mase"] + one["pinball"] / other["pinball"]) / 2 if other["mase"] > 0 else np.inf
-
-
-NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": "the last value"}
-"""What a network must beat (:func:`forecaster.nets.baseline.naives`, in that order), and how that is said."""
 
 
 def against_naive(scores: Mapping[str, Scores], name: str) -> float:

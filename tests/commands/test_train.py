@@ -18,7 +18,8 @@ from forecaster.adapters.registry import FileModelRegistry
 from forecaster.adapters.sqlite_history import SqliteHistory
 from forecaster.adapters.trainer import ChildTrainer, command_line
 from forecaster.commands.train import Result, in_words, recent, told, train
-from forecaster.nets.score import NAIVE, judge
+from forecaster.nets.baseline import NAIVE
+from forecaster.nets.score import judge
 from forecaster.ports import Columns, History, ModelRegistry, Progress
 from forecaster.records import Series
 from forecaster.settings import Group, Network, Training
