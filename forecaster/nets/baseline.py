@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
+from forecaster.nets.phases import BLOCKS, filled, latest, look, quantiles, same_phase
 from forecaster.ports import Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
@@ -22,6 +22,12 @@ NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": 
 
 PRIOR = 8
 """Differences that the wide guess made without any difference is worth."""
+
+MANY = 32
+"""Readings after which this guess is made as much of how they scatter as of the farthest of them."""
+
+CAUTION = 2.0
+"""A lead a season ahead drifts so many times farther, beyond once, than was seen before that season was."""
 
 LATELY, HORIZONS = 128, 2
 """Steps, or horizons where that is more, from which it is told how far a stream drifts that has a season too, and a
@@ -40,7 +46,8 @@ class SeasonalNaive:
 
     A value that was not observed is replaced by the one a season earlier, and so on, and at last by the last value
     observed. The spread comes from the differences between values one season apart; while there are few of them it
-    is mixed with a wide guess, so that one reading gives an interval about as wide as the reading is large.
+    is mixed with a wide guess, so that one reading gives an interval about as wide as the reading is large. Where the
+    last value stands in it comes from how the stream has drifted so far.
 
     Parameters
     ----------
@@ -64,22 +71,28 @@ class SeasonalNaive:
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
-        target = inputs.values[:, 0]
-        median = self._median(target, seasons_back(inputs, self.season))
-        if self.season > 1:
-            spread = offsets(target, self.season, inputs.shift, self.levels)[:, None]
-        else:
-            spread = drifts(target, median.shape[1], self.levels)
-        return state, clip(median[:, :, None] + spread, self.bounds)
+        target, horizon = inputs.values[:, 0], inputs.future.shape[-1]
+        last = last_observed(target)[:, None, None]
+        if self.season == 1:
+            return state, clip(last + drifts(target, horizon, self.levels), self.bounds)
+        median = self._season_ago(target, seasons_back(inputs, self.season))
+        forecast = median[..., None] + offsets(target, self.season, inputs.shift, self.levels)[:, None]  # (B, H, Q)
+        new = np.isnan(median)
+        rows = new.any(1)
+        if rows.any():
+            repeated = last[rows] + begun(target[rows], horizon, self.season, self.levels)
+            forecast[rows] = np.where(new[rows, :, None], repeated, forecast[rows])
+        return state, clip(forecast, self.bounds)
 
-    def _median(self, target: Array, back: Array) -> Array:
-        median = look(target, back[:, 0])  # (B, H)
+    def _season_ago(self, target: Array, back: Array) -> Array:
+        """The newest value at the time of each lead, (B, H); NaN where none was ever observed."""
+        median = look(target, back[:, 0])
         gaps = np.isnan(median).any(1)
-        if self.season > 1 and gaps.any():
+        if gaps.any():
             sample = look(target[gaps], back)  # (B', H, K)
             newest = np.isfinite(sample).argmax(-1)[..., None]
             median[gaps] = np.take_along_axis(sample, newest, -1)[..., 0]
-        return np.where(np.isnan(median), last_observed(target)[:, None], median)
+        return median
 
 
 class Climatology:
@@ -184,7 +197,31 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
     change = np.abs(target[:, recent[0] :] - look(target, same_phase(recent, 1, season, shift)))  # (B, n)
     count = np.isfinite(change).sum(-1, keepdims=True)  # (B, 1)
     worth = count * np.minimum(1.0, count / (ALIKE * season))
-    return (worth * symmetric(change, levels) + PRIOR * wide(target, levels)) / (worth + PRIOR)
+    apart, readings = scatter(target[:, -ALIKE * season :], levels)  # by then the guess counts for little
+    guess = (MANY * wide(target, levels) + readings * apart) / (MANY + readings)
+    return (worth * symmetric(change, levels) + PRIOR * guess) / (worth + PRIOR)
+
+
+def begun(target: Array, horizon: int, season: int, levels: Sequence[float]) -> Array:
+    """How far each quantile lies from the last value where a time of the season is yet to be seen.
+
+    As the stream has drifted so far, and more cautious the larger a part of the season is ahead: after a night the
+    morning is not known. But not wider than a guess.
+
+    Parameters
+    ----------
+    target
+        Windows, float64 (B, W), NaN for gaps.
+
+    Returns
+    -------
+    Array
+        float64 (B, H, Q), increasing along Q, never all 0; NaN when nothing was observed.
+    """
+    ahead = np.arange(1, horizon + 1)[:, None] / season
+    drift = (1 + CAUTION * ahead) * drifts(target, horizon, levels)
+    guess = wide(target, levels)[:, None]
+    return np.where(np.abs(drift) < np.abs(guess), drift, guess)
 
 
 def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
@@ -236,6 +273,18 @@ def wide(target: Array, levels: Sequence[float]) -> Array:
     guess = np.maximum(seen * (1 + PRIOR / np.maximum(readings, 1)), np.abs(last) * 0.5 ** (readings - 1.0))
     bell = np.array([NormalDist().inv_cdf(level) for level in levels])
     return np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
+
+
+def scatter(target: Array, levels: Sequence[float]) -> tuple[Array, Array]:
+    """How far two readings that know nothing of each other lie apart, were they normal: windows (B, W) to (B, Q).
+
+    Beside it how many readings there were, (B, 1).
+    """
+    count = np.isfinite(target).sum(-1, keepdims=True)
+    there = np.maximum(count, 1)
+    off = filled(target - filled(target).sum(-1, keepdims=True) / there)
+    apart = np.sqrt(2 * (off**2).sum(-1, keepdims=True) / there)
+    return apart * np.array([NormalDist().inv_cdf(level) for level in levels]), count
 
 
 def predictive(sample: Array, levels: Sequence[float]) -> Array:

@@ -42,9 +42,9 @@ def test_gap_is_filled_from_the_season_before_and_then_by_the_last_value() -> No
 
 
 def test_offsets_are_quantiles_of_seasonal_changes() -> None:
-    """With many changes of ±1 the outer quantiles are about 1 away; the prior is worth eight of them.
+    """With many changes of ±1 the outer quantiles are about 1 away; a guess is worth eight of them.
 
-    It is 1 + 8 / 400 times as wide as the farthest of the 400 readings.
+    It is made as of 32 readings from the farthest of all 400, by 1 + 8 / 400, and from how the last 32 scatter.
     """
     random = np.random.default_rng(0)
     window = np.cumsum(random.choice([-1.0, 1.0], (1, 100, 4)), axis=1).reshape(1, 400)
@@ -53,8 +53,9 @@ def test_offsets_are_quantiles_of_seasonal_changes() -> None:
 
     recent = 28 * 4  # changes that count
     last = window[0, -1]
-    widest = np.abs(window - last).max() * 1.02 * 1.2815515655  # normal quantile of 0.9
-    assert quantiles[0, 0, 2] - quantiles[0, 0, 1] == pytest.approx((recent * 1 + 8 * widest) / (recent + 8))
+    farthest, scatter = np.abs(window - last).max() * 1.02, window[0, -32:].std() * 2**0.5
+    guess = (farthest + scatter) / 2 * 1.2815515655  # normal quantile of 0.9
+    assert quantiles[0, 0, 2] - quantiles[0, 0, 1] == pytest.approx((recent * 1 + 8 * guess) / (recent + 8))
 
 
 def test_single_reading_gives_an_interval_about_as_wide_as_itself() -> None:
@@ -65,6 +66,31 @@ def test_single_reading_gives_an_interval_about_as_wide_as_itself() -> None:
     low, middle, high = forecast(window)[0, 0]
 
     assert (low, middle, high) == pytest.approx((50 - 50 * 1.28155, 50, 50 + 50 * 1.28155), rel=1e-4)
+
+
+def test_in_the_first_season_ranges_are_those_of_a_stream_that_drifts() -> None:
+    """A machine every five minutes, known for two hours: the next step is known well, later ones less."""
+    random = np.random.default_rng(0)
+    paths = np.cumsum(random.normal(0.5, 1, (200, 60)), axis=1)
+    windows = np.full((200, 600), NAN)
+    windows[:, -24:] = paths[:, :24]
+
+    quantiles = forecast(windows, seasons=(288,), horizon=36)
+
+    width, came = quantiles[..., 2] - quantiles[..., 0], paths[:, 24:]
+    inside = (quantiles[..., 0] <= came) & (came <= quantiles[..., 2])
+    assert np.median(width[:, 0]) < 8 < np.median(width[:, -1])
+    assert inside[:, 0].mean() > 0.8
+
+
+def test_a_spike_of_the_first_season_is_not_the_range_of_the_second() -> None:
+    """One reading of 1000 among those of noise: a range by the farthest would hold it on all days of the week."""
+    window = np.random.default_rng(0).normal(size=(1, 72))
+    window[0, 5] = 1000.0
+
+    quantiles = forecast(window, seasons=(24,), horizon=24)
+
+    assert (quantiles[0, :, 2] - quantiles[0, :, 0]).max() < 600
 
 
 def test_constant_series_has_a_tight_interval_of_some_width() -> None:
