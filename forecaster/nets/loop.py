@@ -40,7 +40,7 @@ CHECK, LOOKS, PATIENCE = 20, 20, 0.6
 is enough. The first few passes over much history have one exam, at their end: nothing is learned by heart so soon, and
 while the learning rate is high what does best on the last weeks does so by chance."""
 
-AT_ONCE = 50_000
+AT_ONCE = 20_000
 """Leads forecast at once in an exam; more would need much memory, and be no faster."""
 
 
