@@ -22,7 +22,7 @@ MANY = 32
 """Readings after which this guess is made as much of how they scatter as of the farthest of them."""
 
 CAUTION = 2.0
-"""A lead a season ahead drifts so many times farther, beyond once, than was seen before that season was."""
+"""How much farther a lead a season ahead may drift than was seen before that season was, as a part of that."""
 
 SOME = 8
 """Leads at which it is found how far a stream drifts."""
@@ -61,8 +61,8 @@ def offsets(target: Array, season: int, shift: Array, levels: Sequence[float]) -
 def begun(target: Array, horizon: int, season: int, levels: Sequence[float]) -> Array:
     """How far each quantile lies from the last value where a time of the season is yet to be seen.
 
-    As the stream has drifted so far, and more cautious the larger a part of the season is ahead: after a night the
-    morning is not known. But not wider than a guess.
+    As the stream has drifted so far, the wider the more of the season is yet to be seen, and the larger a part of it
+    the lead is: a night teaches nothing about the morning. But not wider than a guess.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def begun(target: Array, horizon: int, season: int, levels: Sequence[float]) -> 
         float64 (B, H, Q), increasing along Q, never all 0; NaN when nothing was observed.
     """
     ahead = np.arange(1, horizon + 1)[:, None] / season
-    drift = (1 + CAUTION * ahead) * drifts(target, horizon, levels)
+    unseen = np.maximum(0.0, 1 - np.isfinite(target).sum(-1) / season)[:, None, None]
+    drift = (1 + unseen + CAUTION * ahead) * drifts(target, horizon, levels)
     guess = wide(target, levels)[:, None]
     return np.where(np.abs(drift) < np.abs(guess), drift, guess)
 
