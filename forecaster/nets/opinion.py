@@ -57,8 +57,7 @@ def learn(
     """Train a second network on what was observed before step ``end``, of streams observed for long enough.
 
     Huber's loss of errors in usual spreads, truncated back-propagation over rows that step from season to season. The
-    learning
-    rate follows the updates or the time, whichever is further.
+    learning rate follows the updates or the time, whichever is further.
 
     Parameters
     ----------
