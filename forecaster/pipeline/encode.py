@@ -170,8 +170,9 @@ def digits_of(quantiles: Array) -> Array:
     >>> digits_of(np.array([[20.5, 21.0, 21.5], [999_999.2, 1_000_000.0, 1_000_000.8], [7.0, 7.0, 7.0]])).tolist()
     [[6.0], [9.0], [9.0]]
     """
+    low, high = quantiles[..., :1], quantiles[..., -1:]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        narrow = np.log10(np.abs(quantiles).max(-1, keepdims=True) / (quantiles[..., -1:] - quantiles[..., :1]))
+        narrow = np.log10(np.maximum(np.abs(low), np.abs(high)) / (high - low))
     found: Array = np.fmin(np.fmax(np.ceil(narrow) + OF_RANGE, DIGITS), FINEST)  # NaN, of nothing but 0: the fewest
     return found
 
