@@ -16,6 +16,9 @@ VERSION = "forecast/v1"
 DIGITS = 6
 """Significant digits published: finer than any meter, and half the bytes of a double."""
 
+FINEST, OF_RANGE = 9, 3
+"""Digits published at most, where a range is narrow beside its values; and of how many it is wide then."""
+
 DUST = 1e-9
 """Part of the largest value of a message below which a value is written as 0: what a network says for nothing."""
 
@@ -136,13 +139,15 @@ class ForecastEncoder:
             *(VERSION, group.name, "", "", rfc3339(issued.origin_ms), group.step.text, "", group.levels, leads)
         )
         for first in range(0, len(issued.streams), CHUNK):
-            quantiles = significant(issued.quantiles[first : first + CHUNK])  # (≤ CHUNK, H, Q)
+            quantiles = issued.quantiles[first : first + CHUNK]  # (≤ CHUNK, H, Q)
+            digits = digits_of(quantiles)
+            quantiles = significant(quantiles, digits)
             sizes = np.abs(quantiles)
             least = DUST * sizes.max(axis=(1, 2), keepdims=True)
             quantiles[sizes < least] = 0.0
             means = mean_of(quantiles, group.levels)  # (≤ CHUNK, H)
             means[np.abs(means) < least[..., 0]] = 0.0
-            written = significant(means).tolist()
+            written = significant(means, digits[..., 0]).tolist()
             whole = np.isfinite(quantiles).all(axis=(1, 2)).tolist()
             for i, stream in enumerate(issued.streams[first : first + CHUNK]):
                 if not whole[i]:
@@ -157,8 +162,23 @@ class ForecastEncoder:
                 yield self.topic(stream), self._encode(forecast)
 
 
-def significant(values: Array) -> Array:
-    """Values rounded to :data:`DIGITS` significant digits, and to 22 decimals; not finite stays not finite.
+def digits_of(quantiles: Array) -> Array:
+    """Digits that tell a range from a point: :data:`DIGITS`, more for noise upon a million; (…, Q) to (…, 1).
+
+    Examples
+    --------
+    >>> digits_of(np.array([[20.5, 21.0, 21.5], [999_999.2, 1_000_000.0, 1_000_000.8], [7.0, 7.0, 7.0]])).tolist()
+    [[6.0], [9.0], [9.0]]
+    """
+    low, high = quantiles[..., :1], quantiles[..., -1:]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        narrow = np.log10(np.maximum(np.abs(low), np.abs(high)) / (high - low))
+    found: Array = np.fmin(np.fmax(np.ceil(narrow) + OF_RANGE, DIGITS), FINEST)  # NaN, of nothing but 0: the fewest
+    return found
+
+
+def significant(values: Array, digits: Array | int = DIGITS) -> Array:
+    """Values rounded to so many significant digits, and to 22 decimals; not finite stays not finite.
 
     Each result is the double nearest to its decimal, so that it is written in few digits.
 
@@ -169,7 +189,7 @@ def significant(values: Array) -> Array:
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         exponent = np.floor(np.log10(np.abs(values)))  # -inf for 0
-        places = np.clip(DIGITS - 1 - exponent, -300, 22)
+        places = np.clip(digits - 1 - exponent, -300, 22)
         fine, coarse = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)  # powers up to 22 are exact
         rounded: Array = np.round(values * fine / coarse) / fine * coarse
     return np.where(np.isfinite(rounded), rounded, values) + 0.0  # no -0.0

@@ -131,6 +131,17 @@ def test_a_mean_that_is_nothing_beside_its_quantiles_is_written_as_0() -> None:
     assert [lead["mean"] for lead in found["leads"]] == [0.0, 0.0]
 
 
+def test_a_range_that_is_narrow_beside_its_values_is_written_as_a_range() -> None:
+    """Noise upon a million: in six digits its ends, median and mean would be one number; other streams keep six."""
+    quantiles = np.array([[[999_999.215, 1_000_000.0, 1_000_000.785]] * 2, [[0.1234567, 0.7654321, 2.0]] * 2])
+
+    million, home = payloads(ForecastEncoder(a_group("Pa"), "p"), issued(quantiles)).values()
+
+    assert million["leads"][0]["quantiles"] == pytest.approx(quantiles[0, 0], abs=0.01)
+    assert million["leads"][0]["mean"] == pytest.approx(1_000_000, abs=0.01)
+    assert home["leads"][0]["quantiles"] == [0.123457, 0.765432, 2.0]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_stream_without_a_whole_forecast_is_left_out(bad: float) -> None:
     """One value that is not finite anywhere; the others are published."""
