@@ -215,6 +215,10 @@ class Calibration:
         """Arrays for the snapshot."""
         return self._table.state()
 
+    def put(self, slots: Array, state: Mapping[str, Array]) -> None:
+        """Some streams as they were when :meth:`state` gave this."""
+        self._table.put(slots, state)
+
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave."""
         self._table.restore(state)

@@ -77,7 +77,7 @@ class Engine:
                     if event.group in self._index:
                         group = self._groups[self._index[event.group]]
                         effects += group.settle()
-                        group.forget(event.exclusion)
+                        effects += group.forget(event.exclusion)
                 case Readings():
                     index = self._index[event.group]
                     for reading in event.readings:

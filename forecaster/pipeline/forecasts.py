@@ -17,6 +17,7 @@ import numpy as np
 from forecaster.leads import buckets
 from forecaster.pipeline.calibrate import Calibration
 from forecaster.pipeline.choose import Choice, towards
+from forecaster.pipeline.earlier import Earlier
 from forecaster.pipeline.shadow import Said, Shadow
 from forecaster.pipeline.table import Column, Table
 from forecaster.ports import Predictor, youth
@@ -26,6 +27,10 @@ from forecaster.settings import Group
 SETTLED = 8
 """Seasons since its first reading until the naive ranges of a stream are more than a guess: so many values of a time of
 the season the climatology asks for before it stands alone."""
+
+
+COPIED = 8
+"""A lookback has so many parts; after each, with hours after three and a half days, what was learned is copied."""
 
 
 class Made(NamedTuple):
@@ -80,6 +85,8 @@ class Forecasts:
             "choice": self._choice,
             "shadow": self._shadow,
         }
+        self._earlier = Earlier(max(1, settings.lookback // COPIED))
+        self._longest = max(followed)
         self._hidden, self._hidden_second = self._blank(0)
 
     @property
@@ -108,6 +115,26 @@ class Forecasts:
         """Forget the hidden states of some streams."""
         self._hidden["hidden"][slots] = 0.0
         self._hidden_second["hidden"][slots] = 0.0
+
+    def keep(self, index: int) -> None:
+        """Step ``index`` is about to close: remember what had been learned by then, from time to time."""
+        if self._earlier.due(index):
+            self._earlier.keep(index, {"calibration": self._calibration.state(), "choice": self._choice.state()})
+
+    def unlearn(self, slots: Array, first: int, long_ago: int) -> tuple[int, int]:
+        """Take back what was learned of some streams since before step ``first``; nothing was said from then on.
+
+        Returns
+        -------
+        int, int
+            Steps from which on forecasts are to be made again, and from which on what came is to be learned again:
+            ``long_ago``, and nothing is left of what was learned, where it is not known any more how it was before.
+        """
+        self._shadow.drop(slots, first)
+        index, learned = self._earlier.before(first) or (long_ago, {"calibration": {}, "choice": {}})
+        self._calibration.put(slots, learned["calibration"])
+        self._choice.put(slots, learned["choice"])
+        return index - self._longest, index
 
     def walk(self, slots: Array, inputs: Inputs) -> None:
         """Advance the hidden states (B) by a step of the past, forecasting nothing."""
@@ -183,13 +210,18 @@ class Forecasts:
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""
         parts = {name: part.state() for name, part in self._parts.items()}
-        parts |= {"hidden": self._hidden.state(), "second": self._hidden_second.state()}
+        parts |= {
+            "hidden": self._hidden.state(),
+            "second": self._hidden_second.state(),
+            "earlier": self._earlier.state(),
+        }
         return {f"{part}-{name}": array for part, found in parts.items() for name, array in found.items()}
 
     def restore(self, state: Mapping[str, Array], *, same_network: bool) -> None:
         """Take over what :meth:`state` gave; the hidden states only when they are of the network in service."""
         for name, part in self._parts.items():
             part.restore(_of(state, name))
+        self._earlier.restore(_of(state, "earlier"))
         if same_network:
             self._hidden, self._hidden_second = self._blank(0)
             self._hidden.restore(_of(state, "hidden"))

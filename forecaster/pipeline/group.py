@@ -39,6 +39,9 @@ from forecaster.settings import Exclusion, Group
 CHUNK = 1024
 """Streams predicted at once; bounds the memory of a step at which everything closes."""
 
+AGAIN = 100_000
+"""Forecasts made again at most when something is to be forgotten: some seconds."""
+
 
 class GroupState:
     """The streams of one group: their open cells, windows, hidden states and outstanding forecasts."""
@@ -119,6 +122,7 @@ class GroupState:
                 self._forecasts.blank(slot[slot >= 0])
 
     def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
+        self._forecasts.keep(index)
         excluded = self._excluded(index, rows)
         for first in range(0, len(rows), CHUNK):
             some = slice(first, first + CHUNK)
@@ -143,7 +147,7 @@ class GroupState:
         truth = self._window.at(rows, index)
         quantiles, naive = self._ledger.said(slots, index)
         self._ledger.score(slots, truth, quantiles, naive, self._window.at(rows, index - self._season))
-        self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), truth)
+        self._learn(index, slots, rows)
         self._carried["observed"][slots] += 1
         scores, outside = anomaly(came, quantiles[:, 0], self.settings.levels), self._carried["outside"][slots]
         self._carried["outside"][slots] = np.where(np.isnan(scores), outside, scores > 1)
@@ -209,24 +213,19 @@ class GroupState:
         return self._forecasts.version
 
     def swap(self, network: Predictor | None) -> list[Effect]:
-        """Forecast with another model; what was forecast from the newest step once more: the next may be a month away.
-
-        Its hidden states are rebuilt from the windows.
-        """
+        """Forecast with another model, what was forecast from the newest step too."""
         self._forecasts.swap(network)
         effects: list[Effect] = [Swapped(group=self.settings.name, version=self.version)]
         for index, slots in self._by_newest(np.arange(len(self._streams))):
-            said = np.isfinite(self._ledger.issued(slots, index)[0]).all((1, 2))
-            silent, again = slots[~said], slots[said]
-            if silent.size:
-                self._walk(silent, index, index)
-            if again.size:
-                self._walk(again, index, index - 1)
-                effects += self._forecast(index, again, self._streams.rows(again))
+            effects += self._again(index, slots, index, index + 1)
         return effects
 
-    def forget(self, exclusion: Exclusion) -> None:
-        """Take a stretch for never observed, what is yet to come of it too, and rebuild the hidden states it was in."""
+    def forget(self, exclusion: Exclusion) -> Iterator[Issued]:
+        """Take a stretch for never observed, what is yet to come of it too.
+
+        What was learned from it is learned again without, where it is not too long ago, and streams it was in are
+        forecast again.
+        """
         first, end = cells(exclusion, self._grid)
         self._exclusions.add((exclusion.stream, first, end))
         matching = [row for row, one in self._streams.numbered() if fnmatchcase(one.name, exclusion.stream)]
@@ -234,7 +233,33 @@ class GroupState:
         slots = np.arange(len(self._streams))
         slots = slots[np.isin(self._streams.beside(self._streams.rows(slots)), changed).any(-1)]
         self._forecasts.blank(slots)
-        self._warm_up(slots)
+        for index, some in self._by_newest(slots):
+            begin, learned = self._forecasts.unlearn(some, first, index - self.settings.lookback // 2)
+            few = (index - begin) * len(slots) < AGAIN
+            yield from self._again(index, some, *((begin, learned) if few else (index, index + 1)))
+
+    def _again(self, index: int, slots: Array, first: int, learned: int) -> Iterator[Issued]:
+        """Forecast from step ``index`` once more, for the next may be a month away; hidden states are blank.
+
+        Forecasts are made again from step ``first`` on, and steps from ``learned`` on teach again.
+        """
+        said = np.isfinite(self._ledger.issued(slots, index)[0]).all((1, 2))
+        self._walk(slots[~said], index, index)
+        slots = slots[said]
+        if not slots.size:
+            return
+        rows = self._streams.rows(slots)
+        self._walk(slots, first, first - 1)
+        for step in range(first, index + 1):
+            if step >= learned:
+                self._learn(step, slots, rows)
+            if step < index:
+                self._forecasts.make(slots, step, self._inputs(step, rows))
+        yield from self._forecast(index, slots, rows)
+
+    def _learn(self, index: int, slots: Array, rows: Array) -> None:
+        """Of what had been said for step ``index``, from what came."""
+        self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), self._window.at(rows, index))
 
     def _excluded(self, index: int, rows: Array) -> Array:
         """Whether step ``index`` of rows (B,) is to be forgotten, bool (B,)."""
@@ -251,7 +276,7 @@ class GroupState:
     def _walk(self, slots: Array, index: int, last: int) -> None:
         """Walk the network over the steps before ``index`` that it asks for, up to step ``last``."""
         network, rows = self._forecasts.network, self._streams.rows(slots)
-        if network is not None:
+        if network is not None and slots.size:
             for step in range(index - min(network.warmup, self.settings.warmup) + 1, last + 1):
                 self._forecasts.walk(slots, self._inputs(step, rows))
 

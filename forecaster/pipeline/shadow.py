@@ -14,6 +14,9 @@ import numpy as np
 from forecaster.pipeline.table import Column, Table
 from forecaster.records import Array
 
+NEVER = np.iinfo(np.int64).min
+"""Before every step."""
+
 
 class Said(NamedTuple):
     """What had been said for a step, NaN where nothing.
@@ -53,7 +56,7 @@ class Shadow:
         cells, kept = int(self._leads.sum()), 2 + naives + 2 * levels
         self._table = Table(
             {
-                "origin": Column((cells,), np.int64, np.iinfo(np.int64).min),
+                "origin": Column((cells,), np.int64, NEVER),
                 "said": Column((cells, kept), np.float32, np.nan),
             }
         )
@@ -78,6 +81,11 @@ class Shadow:
         said[self._table["origin"][cells] != origins] = np.nan
         network, second, naives, raw, corrected = np.split(said, self._parts, axis=-1)
         return Said(network[..., 0], second[..., 0], naives, raw, corrected)
+
+    def drop(self, slots: Array, first: int) -> None:
+        """Nothing had been said at the end of step ``first`` and since."""
+        origin = self._table["origin"][slots]
+        self._table["origin"][slots] = np.where(origin >= first, NEVER, origin)
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""

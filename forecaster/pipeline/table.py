@@ -71,6 +71,14 @@ class Table:
         """Copies of all columns, the rows in use only."""
         return {name: array.copy() for name, array in self._arrays.items()}
 
+    def put(self, rows: Array, state: Mapping[str, Array]) -> None:
+        """Some rows as they were when :meth:`state` gave this; those added since are empty again."""
+        for name, column in self._columns.items():
+            before = state.get(name, self._arrays[name][:0])
+            there = rows < len(before)
+            self._arrays[name][rows[there]] = before[rows[there]]
+            self._arrays[name][rows[~there]] = column.empty
+
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what :meth:`state` gave.
 

@@ -95,9 +95,17 @@ class Window:
         return self._table["newest"][rows]
 
     def view(self, rows: Array, index: int, past: int, ahead: int) -> Array:
-        """Cells ``index - past + 1`` … ``index + ahead`` of rows of any shape; float64 (…, past + ahead), a copy."""
+        """Cells ``index - past + 1`` … ``index + ahead`` of rows of any shape; float64 (…, past + ahead), a copy.
+
+        NaN for those that are not kept any more.
+        """
         first = (index - past + 1) % self._period
-        return self._table["window"][rows, first : first + past + ahead]
+        found = self._table["window"][rows, first : first + past + ahead]
+        newest, last = self._table["newest"][rows], index - past + self._past
+        if (newest > last).any():
+            gone = np.where(newest > last, newest - last, 0)
+            found[np.arange(past + ahead) < gone[..., None]] = np.nan
+        return found
 
     def at(self, rows: Array, index: int) -> Array:
         """Values (B,) of one step."""

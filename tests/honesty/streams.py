@@ -11,8 +11,8 @@ import numpy as np
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Opinion
-from forecaster.records import Array, Inputs, Issued, ModelReady, Reading, Readings, Tick
-from forecaster.settings import Group, Mqtt, Settings
+from forecaster.records import Array, Forget, Inputs, Issued, ModelReady, Reading, Readings, Tick
+from forecaster.settings import Exclusion, Group, Mqtt, Settings
 from forecaster.testing import a_group, at
 
 HOUR_MS = 3_600_000
@@ -94,8 +94,16 @@ class Told:
         return {model for (step, _), model in self.models.items() if first <= step < end}
 
 
-def live(values: Array, group: Group | None = None, network: Made | None = None) -> Told:
-    """Tell the engine of streams (T, S), NaN for gaps, hour by hour; each hour ends before the next is told of."""
+def live(
+    values: Array,
+    group: Group | None = None,
+    network: Made | None = None,
+    forget: tuple[int, int, int] | None = None,
+) -> Told:
+    """Tell the engine of streams (T, S), NaN for gaps, hour by hour; each hour ends before the next is told of.
+
+    After a step, the first of ``forget``, the steps from the second to before the third of all streams are forgotten.
+    """
     group = group or hourly()
     engine = Engine(Settings(mqtt=Mqtt(url=""), groups=(group,), clock="events"), naives)
     if network is not None:
@@ -111,7 +119,11 @@ def live(values: Array, group: Group | None = None, network: Made | None = None)
             for name, value in zip(names, row, strict=True)
             if value == value
         )
-        for effect in engine.handle([Readings(group.name, readings), Tick(time_ms + HOUR_MS)]):
+        effects = engine.handle([Readings(group.name, readings), Tick(time_ms + HOUR_MS)])
+        if forget is not None and step == forget[0]:
+            since_ms, until_ms = (start_ms + one * HOUR_MS for one in forget[1:])
+            effects += engine.handle([Forget(group.name, Exclusion(stream="*", since_ms=since_ms, until_ms=until_ms))])
+        for effect in effects:
             if isinstance(effect, Issued) and effect.origin_ms == time_ms + HOUR_MS:
                 streams = [column[name] for name in effect.streams]
                 quantiles[step, streams] = effect.quantiles
