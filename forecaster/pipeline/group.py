@@ -39,7 +39,7 @@ from forecaster.settings import Exclusion, Group
 CHUNK = 1024
 """Streams predicted at once; bounds the memory of a step at which everything closes."""
 
-AGAIN = 100_000
+AGAIN = 20_000
 """Forecasts made again at most when something is to be forgotten: some seconds."""
 
 
