@@ -39,9 +39,13 @@ class Earlier:
         kept = {part: {name: short(array) for name, array in arrays.items()} for part, arrays in learned.items()}
         self._copies = [*self._copies, (index, kept)][-COPIES:]
 
-    def before(self, index: int) -> tuple[int, Learned] | None:
-        """The newest copy of what was learned before step ``index``, and the first step that it knows nothing of."""
-        return next((one for one in reversed(self._copies) if one[0] <= index), None)
+    def back(self, index: int) -> tuple[int, Learned] | None:
+        """The newest copy of what was learned before step ``index``, and the first step that it knows nothing of.
+
+        Later ones are given up: they hold what is to be unlearned.
+        """
+        self._copies = [one for one in self._copies if one[0] <= index]
+        return self._copies[-1] if self._copies else None
 
     def state(self) -> dict[str, Array]:
         """Arrays for the snapshot."""

@@ -87,6 +87,7 @@ class Forecasts:
         }
         self._earlier = Earlier(max(1, settings.lookback // COPIED))
         self._longest = max(followed)
+        self._long_ago = settings.lookback // 2
         self._hidden, self._hidden_second = self._blank(0)
 
     @property
@@ -121,20 +122,25 @@ class Forecasts:
         if self._earlier.due(index):
             self._earlier.keep(index, {"calibration": self._calibration.state(), "choice": self._choice.state()})
 
-    def unlearn(self, slots: Array, first: int, long_ago: int) -> tuple[int, int]:
+    def unlearn(self, slots: Array, first: int, index: int, most: int) -> tuple[int, int]:
         """Take back what was learned of some streams since before step ``first``; nothing was said from then on.
+
+        Where it is not known any more how it was before, it is learned again from half a lookback before ``index``,
+        the newest step, or stays as it is when that is more than ``most`` steps of work.
 
         Returns
         -------
         int, int
             Steps from which on forecasts are to be made again, and from which on what came is to be learned again:
-            ``long_ago``, and nothing is left of what was learned, where it is not known any more how it was before.
+            none but the newest, and nothing, where it would be more than ``most``.
         """
         self._shadow.drop(slots, first)
-        index, learned = self._earlier.before(first) or (long_ago, {"calibration": {}, "choice": {}})
-        self._calibration.put(slots, learned["calibration"])
-        self._choice.put(slots, learned["choice"])
-        return index - self._longest, index
+        since, learned = self._earlier.back(first) or (index - self._long_ago, {})
+        few = index - since + self._longest <= most
+        if few or learned:
+            self._calibration.put(slots, learned.get("calibration", {}))
+            self._choice.put(slots, learned.get("choice", {}))
+        return (since - self._longest, since) if few else (index, index + 1)
 
     def walk(self, slots: Array, inputs: Inputs) -> None:
         """Advance the hidden states (B) by a step of the past, forecasting nothing."""

@@ -39,8 +39,9 @@ from forecaster.settings import Exclusion, Group
 CHUNK = 1024
 """Streams predicted at once; bounds the memory of a step at which everything closes."""
 
-AGAIN = 20_000
-"""Forecasts made again at most when something is to be forgotten: some seconds."""
+AGAIN = 20_000_000
+"""Steps looked back and ahead, over all forecasts that are made again when something is to be forgotten: at most some
+seconds, for the service counts as stuck after thirty."""
 
 
 class GroupState:
@@ -233,10 +234,9 @@ class GroupState:
         slots = np.arange(len(self._streams))
         slots = slots[np.isin(self._streams.beside(self._streams.rows(slots)), changed).any(-1)]
         self._forecasts.blank(slots)
+        most = AGAIN // (self.settings.lookback + self.settings.horizon) // max(1, len(slots))
         for index, some in self._by_newest(slots):
-            begin, learned = self._forecasts.unlearn(some, first, index - self.settings.lookback // 2)
-            few = (index - begin) * len(slots) < AGAIN
-            yield from self._again(index, some, *((begin, learned) if few else (index, index + 1)))
+            yield from self._again(index, some, *self._forecasts.unlearn(some, first, index, most))
 
     def _again(self, index: int, slots: Array, first: int, learned: int) -> Iterator[Issued]:
         """Forecast from step ``index`` once more, for the next may be a month away; hidden states are blank.

@@ -63,6 +63,42 @@ def test_a_snapshot_between_a_fault_and_its_end_changes_nothing() -> None:
         np.testing.assert_array_equal(found[key], quantiles)
 
 
+def test_what_one_fault_taught_does_not_come_back_with_another_that_is_forgotten() -> None:
+    """What had been learned by the second was learned from the first; their order is nothing."""
+    one, other = an_engine(), an_engine()
+    for engine in (one, other):
+        engine.handle(wave(100))
+        engine.handle([power(hour, 5000) for hour in range(100, 104)])
+        engine.handle(wave(130)[104:])
+    fault, spike = (
+        Forget("household", Exclusion(stream="a", since_ms=at_hour(first), until_ms=at_hour(end)))
+        for first, end in ((100, 104), (126, 127))
+    )
+
+    one.handle([fault, spike])
+    other.handle([spike, fault])
+
+    found, expected = (forecasts(engine.handle([power(130, 10)])) for engine in (one, other))
+    np.testing.assert_allclose(found["a", at_hour(130)], expected["a", at_hour(130)], rtol=1e-5)
+
+
+def test_what_many_streams_learned_is_kept_where_it_cannot_be_learned_again_in_time() -> None:
+    """A hundred thousand forecasts from four thousand steps each; what was learned of ranges is better than nothing."""
+    homes = [f"{number}" for number in range(52)]
+    group = a_group(lookback=4000)
+    kept, found = an_engine(group), an_engine(group)
+    for engine in (kept, found):
+        engine.handle(
+            [power(hour, 10 + np.sin(hour**2) * (20 if hour < 40 else 1), h) for hour in range(100) for h in homes]
+        )
+
+    found.handle([Forget("household", Exclusion(stream="*", since_ms=at_hour(-1), until_ms=at_hour(1)))])
+
+    expected, told = (forecasts(engine.handle([power(100, 10, home) for home in homes])) for engine in (kept, found))
+    for home in homes:
+        np.testing.assert_allclose(told[home, at_hour(100)], expected[home, at_hour(100)], atol=1)
+
+
 def test_only_streams_that_had_something_forgotten_are_rebuilt() -> None:
     """The hidden state of the others goes on; theirs has walked over what is learned again."""
     engine = an_engine()
