@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
-from forecaster.nets.spread import PRIOR, begun, drifts, last_observed, offsets, predictive
+from forecaster.nets.spread import PRIOR, begun, drifts, last_observed, offsets, predictive, since_begun
 from forecaster.ports import Predictor
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
@@ -64,7 +64,8 @@ class SeasonalNaive:
         new = np.isnan(median)
         rows = new.any(1)
         if rows.any():
-            repeated = last[rows] + begun(target[rows], horizon, self.season, self.levels)
+            known = since_begun(target[rows], horizon)
+            repeated = last[rows] + begun(known, horizon, self.season, self.levels)
             forecast[rows] = np.where(new[rows, :, None], repeated, forecast[rows])
         return state, clip(forecast, self.bounds)
 

@@ -81,6 +81,12 @@ def begun(target: Array, horizon: int, season: int, levels: Sequence[float]) -> 
     return np.where(np.abs(drift) < np.abs(guess), drift, guess)
 
 
+def since_begun(target: Array, horizon: int) -> Array:
+    """Windows (B, W) without what is before the first reading of any, as long as a horizon at least."""
+    first = int(np.isfinite(target).any(0).argmax())
+    return target[:, max(0, min(first, target.shape[-1] - horizon - 1)) :]
+
+
 def drifts(target: Array, horizon: int, levels: Sequence[float]) -> Array:
     """How far each quantile lies from the last value at each lead, by how far values so many steps apart have lain.
 
