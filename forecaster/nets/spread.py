@@ -134,8 +134,7 @@ def wide(target: Array, levels: Sequence[float]) -> Array:
     highest, lowest = (end.reduce(target, -1, keepdims=True) for end in (np.fmax, np.fmin))
     seen = np.maximum(highest - last, last - lowest)  # the farthest of few readings is not the farthest
     guess = np.maximum(seen * (1 + PRIOR / np.maximum(readings, 1)), np.abs(last) * 0.5 ** (readings - 1.0))
-    bell = np.array([NormalDist().inv_cdf(level) for level in levels])
-    return np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell
+    return np.maximum(guess, 1e-6 * np.abs(last) + 1e-9) * bell(levels)
 
 
 def scatter(target: Array, levels: Sequence[float]) -> tuple[Array, Array]:
@@ -147,7 +146,12 @@ def scatter(target: Array, levels: Sequence[float]) -> tuple[Array, Array]:
     there = np.maximum(count, 1)
     off = filled(target - filled(target).sum(-1, keepdims=True) / there)
     apart = np.sqrt(2 * (off**2).sum(-1, keepdims=True) / there)
-    return apart * np.array([NormalDist().inv_cdf(level) for level in levels]), count
+    return apart * bell(levels), count
+
+
+def bell(levels: Sequence[float]) -> Array:
+    """Where levels lie on the standard normal distribution, (Q,)."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
 def predictive(sample: Array, levels: Sequence[float]) -> Array:

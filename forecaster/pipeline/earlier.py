@@ -15,6 +15,7 @@ Learned = Mapping[str, Mapping[str, Array]]
 """Arrays by part and name; never written to."""
 
 COPIES = 3
+"""Copies kept: one of them is at least two intervals old."""
 
 
 class Earlier:

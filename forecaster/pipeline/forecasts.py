@@ -28,7 +28,6 @@ SETTLED = 8
 """Seasons since its first reading until the naive ranges of a stream are more than a guess: so many values of a time of
 the season the climatology asks for before it stands alone."""
 
-
 COPIED = 8
 """A lookback has so many parts; after each, with hours after three and a half days, what was learned is copied."""
 
