@@ -79,7 +79,7 @@ class Predictor(Protocol):
         """State of streams never seen, float32 (streams, P, L, N); any of the axes but the first may be 0."""
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        """Advance the state (B, P, L, N) by the step at the end of ``inputs`` and forecast all leads.
+        """Advance the state (B, P, L, N) by the step, or steps, at the end of ``inputs`` and forecast all leads.
 
         Returns
         -------

@@ -300,6 +300,9 @@ class Inputs:
         ``j = i - k * m + shift[i] - shift[i - k * m]``.
     streams
         Names of the B streams; empty: not said.
+    steps
+        How many steps a state is to be carried over, the last before the forecast; W is ``steps - 1`` more than a
+        lookback, so that each sees all it would have seen alone.
     """
 
     values: Array
@@ -307,6 +310,7 @@ class Inputs:
     calendar: Array
     shift: Array
     streams: Sequence[str] = ()
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

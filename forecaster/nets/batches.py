@@ -177,9 +177,7 @@ def lesson(strip: Strip, shape: Shape, usual: Usual, every: int = 1) -> tuple[Te
     pieces = []
     for first, until in zip(firsts, [*firsts[1:], origins], strict=True):
         part = slice(first, until + around)
-        pieces.append(
-            piece(Strip(strip.values[..., part], strip.calendar[part], strip.shift[part]), shape, usual, every)
-        )
+        pieces.append(piece(strip.part(part), shape, usual, every))
     return pieces[0] if len(pieces) == 1 else tuple(torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
 
 
@@ -212,7 +210,7 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
     shown, *rest = (tensor.nbytes for tensor in halved(lesson(one_origin(strip, shape), shape, usual)))
     if (shown + sum(rest)) * origins * len(strip.values) * (1 + YOUNG) <= POOL_BYTES:
         some = random.permutation(len(strip.values))[: ceil(YOUNG * len(strip.values))]
-        young = late(strip._replace(values=strip.values[some]), random)
+        young = late(strip.part(streams=some), random)
         everything = pool(chain(apart(strip), apart(young)), shape, usual)
         while True:
             yield everything
@@ -234,15 +232,14 @@ def pools(strip: Strip, shape: Shape, usual: Usual, random: np.random.Generator)
 
 def one_origin(strip: Strip, shape: Shape) -> Strip:
     """The first origin of the first stream."""
-    steps = slice(shape.lookback + shape.horizon)
-    return Strip(strip.values[:1, :, steps], strip.calendar[steps], strip.shift[steps])
+    return strip.part(slice(shape.lookback + shape.horizon), slice(1))
 
 
 def apart(strip: Strip) -> Iterator[Strip]:
     """A few streams after the others, fewer if they are long."""
     few = max(1, min(TOGETHER, TOGETHER * STRETCH // strip.values.shape[-1]))
     for first in range(0, len(strip.values), few):
-        yield strip._replace(values=strip.values[first : first + few])
+        yield strip.part(streams=slice(first, first + few))
 
 
 def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.random.Generator) -> Iterator[Strip]:
@@ -257,7 +254,7 @@ def stretches(strip: Strip, shape: Shape, length: int, count: int, random: np.ra
         there = np.flatnonzero((earliest <= start) & (start <= latest))
         together = random.permutation(there)[:TOGETHER]
         steps = slice(start, start + shape.lookback - 1 + length + shape.horizon)
-        drawn = Strip(strip.values[together, :, steps], strip.calendar[steps], strip.shift[steps])
+        drawn = strip.part(steps, together)
         yield late(drawn, random) if random.random() < YOUNG else drawn
 
 
@@ -279,7 +276,7 @@ def examination(strip: Strip, shape: Shape, usual: Usual, since: int, random: np
     first = max(0, since - shape.warmup)
     count = strip.values.shape[-1] - first - shape.lookback + 1 - shape.horizon
     drawn = random.permutation(len(strip.values))[: max(AT_LEAST, EXAMINED // count)]
-    part = Strip(strip.values[drawn, :, first:], strip.calendar[first:], strip.shift[first:])
+    part = strip.part(slice(first, None), drawn)
     every = thinned(shape.horizon, count)
     shown = pool(apart(part), shape, usual, every)
     step = torch.arange(first, first + count)[every - 1 :: every, None] + torch.arange(1, shape.horizon + 1)  # (T', H)

@@ -47,6 +47,10 @@ class Strip(NamedTuple):
     calendar: Array
     shift: Array
 
+    def part(self, steps: slice = slice(None), streams: slice | Array = slice(None)) -> Strip:
+        """Some steps of some streams."""
+        return Strip(self.values[streams, :, steps], self.calendar[steps], self.shift[steps])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from forecaster.leads import buckets
 from forecaster.nets.batches import thinned, whole
 from forecaster.nets.dilated import LONGEST, SHORTEST, Dilated, Past
-from forecaster.nets.features import Strip, extract
+from forecaster.nets.features import extract
 from forecaster.nets.history import of_streams
 from forecaster.nets.loop import CHECK, CLIP, averaged, one_cycle, way
 from forecaster.nets.network import Network, view
@@ -163,9 +163,7 @@ def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> Arr
     begin = max(0, first - shape.warmup)
     every = thinned(shape.horizon, end - begin)
     strip = whole(dataset, shape.horizon, shape.lookback, end)
-    features = extract(
-        Strip(strip.values[..., begin:], strip.calendar[begin:], strip.shift[begin:]), shape, network.usual, every
-    )
+    features = extract(strip.part(slice(begin, None)), shape, network.usual, every)
     origins = np.arange(begin, end)[None, every - 1 :: every]
     seasons = min(-(-(end - begin) // shape.season) + BURN, end // shape.season - 1)
     with torch.inference_mode():

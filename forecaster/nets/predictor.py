@@ -12,15 +12,15 @@ import torch
 from forecaster.errors import ModelError
 from forecaster.nets.baseline import clip
 from forecaster.nets.dilated import Dilated
-from forecaster.nets.features import Features, Usual, extract, strip_of
+from forecaster.nets.features import Features, Strip, Usual, extract, strip_of
 from forecaster.nets.network import Network, view
 from forecaster.nets.shape import from_json, require
 from forecaster.nets.weights import JUDGED, SECOND, load, misfits
 from forecaster.records import Array, Inputs
 from forecaster.settings import Group
 
-BLOCK, LEADS = 256, 50_000
-"""Streams computed at a time, and leads of them, which bounds memory when all of a large group close at once."""
+BLOCK, LEADS, STEPS = 128, 50_000, 48
+"""Streams computed at a time, leads of them, and steps, which bounds memory when all of a large group close at once."""
 
 
 class NetworkPredictor:
@@ -88,12 +88,19 @@ class NetworkPredictor:
         after = np.empty_like(state)
         quantiles = np.empty((len(state), self.network.shape.horizon, len(self.network.shape.levels)))
         for rows, part in blocks(inputs):
-            features = extract(strip_of(part), self.network.shape, self.network.usual)
-            with torch.inference_mode():
-                scaled, moved = self.network(view(features), torch.tensor(state[rows], dtype=torch.float32))
-            quantiles[rows] = clip(unscaled(scaled.numpy(), features)[:, 0], self.bounds)
-            after[rows] = moved.numpy()
+            after[rows], quantiles[rows] = self._through(strip_of(part), state[rows], inputs.steps)
         return after, quantiles
+
+    def _through(self, strip: Strip, state: Array, steps: int) -> tuple[Array, Array]:
+        """The state after the last steps of a strip, and the forecast from there."""
+        moved, around = torch.tensor(state, dtype=torch.float32), len(strip.calendar) - steps
+        for first in range(0, steps, STEPS):
+            origins = min(STEPS, steps - first)
+            part = strip.part(slice(first, first + origins + around))
+            features = extract(part, self.network.shape, self.network.usual, origins)
+            with torch.inference_mode():
+                scaled, moved = self.network(view(features), moved, origins)
+        return moved.numpy(), clip(unscaled(scaled.numpy(), features)[:, 0], self.bounds)
 
 
 class SecondOpinion:

@@ -10,7 +10,7 @@ import torch
 
 from forecaster.nets.baseline import clip
 from forecaster.nets.batches import STRETCH, whole
-from forecaster.nets.features import Strip, extract
+from forecaster.nets.features import extract
 from forecaster.nets.loop import AT_ONCE
 from forecaster.nets.network import view
 from forecaster.nets.phases import look
@@ -72,9 +72,7 @@ def at_once(predictor: NetworkPredictor, data: Dataset, group: Group, first: int
     state = network.initial_state(len(data.streams))
     for begin in range(max(0, first - predictor.warmup), end, size):
         part = slice(begin, min(begin + size, end) + group.lookback - 1 + group.horizon)
-        features = extract(
-            Strip(strip.values[..., part], strip.calendar[part], strip.shift[part]), network.shape, network.usual
-        )
+        features = extract(strip.part(part), network.shape, network.usual)
         with torch.inference_mode():
             scaled, state = network(view(features), state)
         quantiles = clip(unscaled(scaled.numpy(), features), predictor.bounds)  # (S, T, H, Q)

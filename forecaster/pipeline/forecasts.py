@@ -142,7 +142,7 @@ class Forecasts:
         return (since - self._longest, since) if few else (index, index + 1)
 
     def walk(self, slots: Array, inputs: Inputs) -> None:
-        """Advance the hidden states (B) by a step of the past, forecasting nothing."""
+        """Advance the hidden states (B) by steps of the past, forecasting nothing."""
         if self._network is not None:
             hidden = self._hidden["hidden"]
             hidden[slots], _ = self._network.step(hidden[slots], inputs)

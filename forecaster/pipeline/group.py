@@ -188,10 +188,10 @@ class GroupState:
             models=self._forecasts.told(sources[good]),
         )
 
-    def _inputs(self, index: int, rows: Array) -> Inputs:
-        """What a predictor may see at the end of step ``index``."""
+    def _inputs(self, index: int, rows: Array, steps: int = 1) -> Inputs:
+        """What a predictor may see at the end of step ``index``, or at so many steps up to it."""
         settings = self.settings
-        past, ahead = settings.lookback, settings.horizon
+        past, ahead = settings.lookback + steps - 1, settings.horizon
         beside = self._streams.beside(rows)
         beside = np.where(self._window.newest(beside) >= index, beside, NOBODY)  # a covariate that has fallen silent
         cells = self._window.view(beside, index, past, ahead)  # (B, C, W + H)
@@ -204,6 +204,7 @@ class GroupState:
             calendar=self._grid.calendar(first, past + ahead, settings.calendar),
             shift=self._grid.shift(first, past + ahead),
             streams=self._streams.names(rows),
+            steps=steps,
         )
 
     # --- models ---------------------------------------------------------------------------------------------------
@@ -275,10 +276,10 @@ class GroupState:
 
     def _walk(self, slots: Array, index: int, last: int) -> None:
         """Walk the network over the steps before ``index`` that it asks for, up to step ``last``."""
-        network, rows = self._forecasts.network, self._streams.rows(slots)
-        if network is not None and slots.size:
-            for step in range(index - min(network.warmup, self.settings.warmup) + 1, last + 1):
-                self._forecasts.walk(slots, self._inputs(step, rows))
+        network = self._forecasts.network
+        steps = min(network.warmup, self.settings.warmup) - (index - last) if network else 0
+        if steps > 0 and slots.size:
+            self._forecasts.walk(slots, self._inputs(last, self._streams.rows(slots), steps))
 
     def _by_newest(self, slots: Array) -> Iterator[tuple[int, Array]]:
         """Those of some streams that still speak and have closed a step, in chunks of the same newest step.

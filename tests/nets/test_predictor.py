@@ -89,6 +89,23 @@ def test_serving_is_training_one_step_at_a_time(group: Group) -> None:
     np.testing.assert_allclose(found / spread, expected / spread, atol=1e-5, rtol=1e-5)
 
 
+def test_many_steps_are_gone_in_one() -> None:
+    """As a new model does through what is known of every stream: in pieces, and to 1e-5 as one step at a time."""
+    group = hourly_group(roles=("target", "past", "future", "static"))
+    data, predictor = a_world(group), untrained(group)
+    steps, origin = 100, 150
+    last = origin + steps - 1
+    wide = inputs_at(data, last, replace(group, lookback=group.lookback + steps - 1))
+
+    state, quantiles = predictor.step(predictor.initial_state(2), replace(wide, steps=steps))
+
+    carried = predictor.initial_state(2)
+    for one in range(origin, last + 1):
+        carried, said = predictor.step(carried, inputs_at(data, one, group))
+    np.testing.assert_allclose(state, carried, atol=1e-5)
+    np.testing.assert_allclose(quantiles, said, atol=1e-5 * np.ptp(said), rtol=0)
+
+
 def apart(network: Committee) -> Iterator[Committee]:
     """A committee as so many networks of one member each."""
     kept = {"centre", "spread", "width"}

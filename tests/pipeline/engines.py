@@ -86,5 +86,5 @@ class Counter:
         return np.zeros((streams, 1, 1, 1), np.float32)
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        state = state + 1
+        state = state + inputs.steps
         return state, np.broadcast_to(state[:, 0, :, :], (len(state), self.horizon, self.levels)).astype(np.float64)

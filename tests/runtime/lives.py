@@ -57,8 +57,8 @@ class Adder:
         return np.zeros((streams, 1, 1, 1), np.float32)
 
     def step(self, state: Array, inputs: Inputs) -> tuple[Array, Array]:
-        value = np.nan_to_num(inputs.values[:, 0, -1])
-        state = (state * 0.9 + value[:, None, None, None]).astype(np.float32)
+        for value in np.nan_to_num(inputs.values[:, 0, -inputs.steps :]).T:
+            state = (state * 0.9 + value[:, None, None, None]).astype(np.float32)
         spread = np.arange(self.levels, dtype=np.float64)
         return state, np.broadcast_to(state[:, 0, :, :] + spread, (len(state), self.horizon, self.levels)).copy()
 
