@@ -29,6 +29,7 @@ from benchmarks.accuracy.datasets import chosen
 from benchmarks.accuracy.naive import naive2
 from benchmarks.accuracy.task import Task, task_of
 from forecaster.backtest import of_steps
+from forecaster.inputs import Dataset
 from forecaster.nets import batches, features, fit, loop, network
 from forecaster.nets.batches import whole
 from forecaster.nets.features import Strip, extract
@@ -38,7 +39,7 @@ from forecaster.nets.predictor import NetworkPredictor, unscaled
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape, shape_of
 from forecaster.pipeline.panel import dataset
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 from forecaster.settings import Group
 
 REMEMBERED = 96

@@ -11,30 +11,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forecaster.inputs import Dataset
 from forecaster.leads import buckets
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.align import Aligner
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.decode import plausible
 from forecaster.pipeline.engine import Engine
-from forecaster.pipeline.panel import dataset, mask, panel
+from forecaster.pipeline.excluded import mask
+from forecaster.pipeline.panel import dataset, panel
 from forecaster.pipeline.topics import TopicFilter
 from forecaster.pipeline.verify import intervals, pinball
 from forecaster.ports import Columns, Predictor
-from forecaster.records import (
-    Array,
-    Dataset,
-    Event,
-    Issued,
-    ModelReady,
-    Panel,
-    Reading,
-    Readings,
-    Score,
-    Series,
-    Tick,
-    Verified,
-)
+from forecaster.records import Array, Event, Issued, ModelReady, Panel, Reading, Readings, Score, Series, Tick, Verified
 from forecaster.settings import Group, Mqtt, Settings, Source
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from forecaster.records import Array, Event, Inputs, Message, Series
+from forecaster.inputs import Inputs
+from forecaster.records import Array, Event, Message, Series
 from forecaster.settings import Group
 
 

@@ -13,6 +13,7 @@ LAYERS = [
     {"errors", "leads"},
     {"settings"},
     {"records"},
+    {"inputs"},
     {"ports"},
     {"pipeline", "nets"},
     {"configuration"},

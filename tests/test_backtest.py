@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from forecaster.backtest import backtest, readings
+from forecaster.inputs import Dataset, Inputs
 from forecaster.pipeline.calendar import Grid
 from forecaster.ports import Columns
-from forecaster.records import Array, Dataset, Inputs, Panel, Series
+from forecaster.records import Array, Panel, Series
 from forecaster.settings import Exclusion, Group, Source, Step
 from forecaster.testing import a_group
 

@@ -19,6 +19,7 @@ from benchmarks.accuracy.methods import Report
 from benchmarks.accuracy.quantiles import Writer
 from benchmarks.accuracy.task import Task
 from forecaster.backtest import of_steps, readings
+from forecaster.inputs import Dataset
 from forecaster.nets.baseline import naives
 from forecaster.nets.fit import Trained, train
 from forecaster.nets.history import split
@@ -27,7 +28,7 @@ from forecaster.nets.weights import judged
 from forecaster.pipeline.engine import Engine
 from forecaster.pipeline.panel import dataset
 from forecaster.ports import Progress
-from forecaster.records import Array, Dataset, Effect, Event, Issued, ModelReady, Panel, Tick
+from forecaster.records import Array, Effect, Event, Issued, ModelReady, Panel, Tick
 from forecaster.settings import Group, Mqtt, Settings
 
 VERSION = "ours"

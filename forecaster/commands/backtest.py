@@ -25,11 +25,12 @@ from forecaster.commands import plot
 from forecaster.commands.chosen import chosen_group, counted, stored_history, unknown_stream
 from forecaster.commands.publish import moment_ms
 from forecaster.errors import BadInput
+from forecaster.inputs import Dataset
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.stored import as_now
 from forecaster.pipeline.times import rfc3339
 from forecaster.ports import Columns, Predictor
-from forecaster.records import Dataset, Score, Series
+from forecaster.records import Score, Series
 from forecaster.settings import Group, Settings, Source
 
 HOMES = "households"

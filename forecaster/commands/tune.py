@@ -34,8 +34,8 @@ from forecaster.config import load
 from forecaster.configuration.problem import Unreadable
 from forecaster.configuration.text import positive_seconds
 from forecaster.errors import BadInput, TrainingFailed
+from forecaster.inputs import Dataset
 from forecaster.ports import History, Predictor
-from forecaster.records import Dataset
 from forecaster.settings import Group
 
 MARGIN = 0.01

@@ -11,10 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
 from forecaster.nets.spread import PRIOR, begun, drifts, last_observed, offsets, predictive, since_begun
 from forecaster.ports import Predictor
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group
 
 NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": "the last value"}

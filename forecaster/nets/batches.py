@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecaster.inputs import Dataset
 from forecaster.nets.features import Strip, Usual, extract
 from forecaster.nets.network import View, view
 from forecaster.nets.phases import look
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import trailing
 from forecaster.ports import youth
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 
 POOL_BYTES = 100_000_000
 STRETCH, PASSES = 288, 3

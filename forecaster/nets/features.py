@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.phases import exponential, filled, latest, look, look_back, quantiles, same_phase
 from forecaster.nets.shape import Shape
 from forecaster.nets.smoothing import parts, trailing
 from forecaster.nets.structural import structure
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 
 SPREAD_LEVELS = (0.1, 0.5, 0.9)
 """Levels of the climatology: its median is a candidate, the others tell how widely that time of the season scatters."""
@@ -40,7 +41,7 @@ class Strip(NamedTuple):
     values
         float64 (B, C, W - 1 + T + H), NaN for gaps and, in the last H columns, for what is not known ahead.
     calendar, shift
-        As in :class:`forecaster.records.Inputs`, for the same steps.
+        As in :class:`forecaster.inputs.Inputs`, for the same steps.
     """
 
     values: Array

@@ -9,6 +9,7 @@ from math import ceil
 import numpy as np
 import torch
 
+from forecaster.inputs import Dataset
 from forecaster.nets.baseline import NAIVE, naives
 from forecaster.nets.batches import examination, whole
 from forecaster.nets.belief import USUAL, believed, go, outputs
@@ -27,7 +28,7 @@ from forecaster.nets.walk import Half
 from forecaster.nets.weights import arrays, load, misfits, packed, without_second
 from forecaster.nets.width import width
 from forecaster.ports import Predictor, Progress
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 from forecaster.settings import Group
 
 UNTIL_JUDGED = 2 / 3

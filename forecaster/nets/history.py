@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecaster.records import Array, Dataset
+from forecaster.inputs import Dataset
+from forecaster.records import Array
 from forecaster.settings import Group
 
 

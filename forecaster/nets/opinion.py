@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from forecaster.inputs import Dataset
 from forecaster.leads import buckets
 from forecaster.nets.batches import thinned, whole
 from forecaster.nets.dilated import LONGEST, SHORTEST, Dilated, Past
@@ -27,7 +28,7 @@ from forecaster.nets.predictor import unscaled
 from forecaster.nets.score import unit_of
 from forecaster.nets.shape import Shape
 from forecaster.nets.walk import shifted
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 
 LONG, MANY = 100, 1000
 """Seasons a stream must have been observed for to be learned from, and streams beyond which there is no second network:

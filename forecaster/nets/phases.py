@@ -25,7 +25,7 @@ def same_phase(steps: Array, back: int, season: int, shift: Array) -> Array:
     back, season
         How many seasons of how many steps.
     shift
-        Offset of the local clock in steps at each position, as in :class:`forecaster.records.Inputs`.
+        Offset of the local clock in steps at each position, as in :class:`forecaster.inputs.Inputs`.
 
     Returns
     -------

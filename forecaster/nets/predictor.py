@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from forecaster.errors import ModelError
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import clip
 from forecaster.nets.dilated import Dilated
 from forecaster.nets.features import Features, Strip, Usual, extract, strip_of
 from forecaster.nets.network import Network, view
 from forecaster.nets.shape import from_json, require
 from forecaster.nets.weights import JUDGED, SECOND, load, misfits
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group
 
 BLOCK, LEADS, STEPS = 128, 50_000, 48

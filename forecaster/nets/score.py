@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from forecaster.inputs import Dataset
 from forecaster.nets.baseline import NAIVE, season_of
 from forecaster.nets.history import of_streams
 from forecaster.nets.phases import look, same_phase
 from forecaster.nets.walk import Half, walk
 from forecaster.nets.width import places
 from forecaster.ports import Predictor
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 from forecaster.settings import Group
 
 STREAMS, FEWEST, FORECASTS = 200, 20, 40_000

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from forecaster.inputs import Dataset, Inputs
 from forecaster.nets.baseline import clip
 from forecaster.nets.batches import STRETCH, whole
 from forecaster.nets.features import extract
@@ -16,7 +17,7 @@ from forecaster.nets.network import view
 from forecaster.nets.phases import look
 from forecaster.nets.predictor import NetworkPredictor, unscaled
 from forecaster.ports import PART_OF_SECOND, Opinion, Predictor
-from forecaster.records import Array, Dataset, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group
 
 

@@ -140,7 +140,7 @@ class Grid:
     def shift(self, first: int, count: int) -> Array:
         """Offset of the local clock from UTC at the start of each cell of a run, in whole steps of the grid.
 
-        See :attr:`forecaster.records.Inputs.shift`. 0 throughout for days, weeks and months, which follow the
+        See :attr:`forecaster.inputs.Inputs.shift`. 0 throughout for days, weeks and months, which follow the
         local calendar by themselves; constant where daylight saving is less than a step.
 
         Returns

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.leads import buckets
 from forecaster.pipeline.calibrate import Calibration
 from forecaster.pipeline.choose import Choice, towards
@@ -21,7 +22,7 @@ from forecaster.pipeline.earlier import Earlier
 from forecaster.pipeline.shadow import Said, Shadow
 from forecaster.pipeline.table import Column, Table
 from forecaster.ports import Predictor, youth
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group
 
 SETTLED = 8

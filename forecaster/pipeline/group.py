@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.pipeline.align import Aligner
 from forecaster.pipeline.anomaly import anomaly
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.drift import Drift
+from forecaster.pipeline.excluded import Excluded, cells
 from forecaster.pipeline.forecasts import Forecasts
-from forecaster.pipeline.panel import cells
 from forecaster.pipeline.spikes import winsorized
 from forecaster.pipeline.streams import NOBODY, Streams
 from forecaster.pipeline.table import Column, Table
@@ -24,7 +25,6 @@ from forecaster.records import (
     Closed,
     Drifted,
     Effect,
-    Inputs,
     Issued,
     Panel,
     Reading,
@@ -69,7 +69,7 @@ class GroupState:
         )
         self._forecasts = Forecasts(settings, naives)
         self._drift = Drift(self._season)
-        self._exclusions = {(one.stream, *cells(one, self._grid)) for one in settings.exclude}
+        self._excluded = Excluded(settings.exclude, self._grid)
 
     # --- readings -------------------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class GroupState:
         if source.role == "future":
             closed = self.aligner.follow_clock(row, now_ms)
             index = self._grid.index(reading.time_ms)
-            if closed < index <= closed + self._ahead and not self._excluded(index, np.array([row])).any():
+            if closed < index <= closed + self._ahead and not self._excluded.at(index, [reading.stream]).any():
                 self._window.know(row, index, reading.value)
             return None  # a forecast array starts before now and ends beyond what we keep; that is no fault
         if retained and not reading.own_time and (source.kind == "amount" or not self.aligner.is_new(row)):
@@ -124,13 +124,14 @@ class GroupState:
 
     def _close(self, index: int, rows: Array, values: Array) -> Iterator[Effect]:
         self._forecasts.keep(index)
-        excluded = self._excluded(index, rows)
+        names = self._streams.names(rows)
+        excluded = self._excluded.at(index, names)
         for first in range(0, len(rows), CHUNK):
             some = slice(first, first + CHUNK)
             self._window.take(rows[some], index, np.where(excluded[some], np.nan, values[some]))
         values = np.where(np.isnan(values), self._window.at(rows, index), values)
         start_ms = self._grid.start(index)
-        yield Closed(group=self.settings.name, series=self._streams.names(rows), start_ms=start_ms, values=values)
+        yield Closed(group=self.settings.name, series=names, start_ms=start_ms, values=values)
         is_stream = self._streams.slots(rows) >= 0
         rows, came = rows[is_stream], np.where(excluded, np.nan, values)[is_stream]
         for first in range(0, len(rows), CHUNK):
@@ -229,7 +230,7 @@ class GroupState:
         forecast again.
         """
         first, end = cells(exclusion, self._grid)
-        self._exclusions.add((exclusion.stream, first, end))
+        self._excluded.add(exclusion.stream, first, end)
         matching = [row for row, one in self._streams.numbered() if fnmatchcase(one.name, exclusion.stream)]
         changed = self._window.forget(np.array(matching, np.int64), first, end)
         slots = np.arange(len(self._streams))
@@ -261,13 +262,6 @@ class GroupState:
     def _learn(self, index: int, slots: Array, rows: Array) -> None:
         """Of what had been said for step ``index``, from what came."""
         self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), self._window.at(rows, index))
-
-    def _excluded(self, index: int, rows: Array) -> Array:
-        """Whether step ``index`` of rows (B,) is to be forgotten, bool (B,)."""
-        patterns = [pattern for pattern, first, end in self._exclusions if first <= index < end]
-        if not patterns:
-            return np.zeros(len(rows), bool)
-        return np.array([any(fnmatchcase(name, one) for one in patterns) for name in self._streams.names(rows)], bool)
 
     def _warm_up(self, slots: Array) -> None:
         """Rebuild hidden states, which are blank."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 
+from forecaster.inputs import Dataset
 from forecaster.pipeline.calendar import Grid
 from forecaster.pipeline.links import Links
 from forecaster.pipeline.spikes import winsorized
 from forecaster.ports import Columns
-from forecaster.records import Dataset, Panel, Series
-from forecaster.settings import Exclusion, Group
+from forecaster.records import Panel, Series
+from forecaster.settings import Group
 
 
 def panel(series: Sequence[Series], columns: Columns, grid: Grid) -> Panel:
@@ -25,21 +24,6 @@ def panel(series: Sequence[Series], columns: Columns, grid: Grid) -> Panel:
     values = np.full((len(series), last - first + 1), np.nan)
     values[columns.series, index - first] = columns.values
     return Panel(series=tuple(series), first=first, values=values)
-
-
-def mask(history: Panel, exclusions: Sequence[Exclusion], grid: Grid) -> Panel:
-    """A panel in which what is excluded was never observed."""
-    values = history.values.copy()
-    for one in exclusions:
-        rows = [row for row, series in enumerate(history.series) if fnmatchcase(series.name, one.stream)]
-        first, end = (int(np.clip(index - history.first, 0, values.shape[1])) for index in cells(one, grid))
-        values[rows, first:end] = np.nan
-    return replace(history, values=values)
-
-
-def cells(exclusion: Exclusion, grid: Grid) -> tuple[int, int]:
-    """First cell an exclusion touches, and the one after the last."""
-    return grid.index(exclusion.since_ms), grid.index(exclusion.until_ms - 1) + 1
 
 
 def dataset(history: Panel, group: Group, grid: Grid) -> Dataset:

@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from forecaster.pipeline.calendar import Grid
-from forecaster.pipeline.panel import mask, panel
+from forecaster.pipeline.excluded import mask
+from forecaster.pipeline.panel import panel
 from forecaster.pipeline.topics import TopicFilter, covariate_name, target_name
 from forecaster.ports import Columns
 from forecaster.records import Array, Panel, Series

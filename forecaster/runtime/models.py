@@ -9,9 +9,10 @@ from datetime import datetime
 from functools import partial
 
 from forecaster.errors import ModelError
+from forecaster.inputs import Inputs
 from forecaster.nets.predictor import NetworkPredictor
 from forecaster.ports import Card, ModelRegistry, Opinion, Predictor
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group
 
 log = logging.getLogger(__name__)

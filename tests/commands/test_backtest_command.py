@@ -13,8 +13,9 @@ from forecaster.adapters.registry import FileModelRegistry
 from forecaster.backtest import Tally, backtest
 from forecaster.cli import main
 from forecaster.errors import BadInput
+from forecaster.inputs import Dataset
 from forecaster.ports import Columns
-from forecaster.records import Dataset, Series, Verified
+from forecaster.records import Series, Verified
 from forecaster.testing import a_card, a_group, a_source, at
 
 HOUR_MS = 3_600_000

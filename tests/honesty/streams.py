@@ -8,10 +8,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Opinion
-from forecaster.records import Array, Forget, Inputs, Issued, ModelReady, Reading, Readings, Tick
+from forecaster.records import Array, Forget, Issued, ModelReady, Reading, Readings, Tick
 from forecaster.settings import Exclusion, Group, Mqtt, Settings
 from forecaster.testing import a_group, at
 

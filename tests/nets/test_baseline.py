@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from worlds import hourly_group, inputs
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import LATELY, LastValue, SeasonalNaive, climatology, naives
-from forecaster.records import Array, Inputs
+from forecaster.records import Array
 
 NAN = np.nan
 VALUES = st.one_of(st.floats(-1e6, 1e6), st.just(NAN), st.just(0.0))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from worlds import dataset, homes, hourly_group, serving, trained, untrained
 
+from forecaster.inputs import Dataset
 from forecaster.nets import batches, fit, loop
 from forecaster.nets.history import enough, needed, split
 from forecaster.nets.predictor import NetworkPredictor
@@ -18,7 +19,6 @@ from forecaster.nets.shape import shape_of
 from forecaster.nets.walk import inputs_at
 from forecaster.nets.weights import judged
 from forecaster.ports import Progress
-from forecaster.records import Dataset
 from forecaster.settings import Group, Network, Training
 
 HISTORY = 24 * 21

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from worlds import dataset, homes, hourly_group, inputs, untrained
 
 from forecaster.errors import ModelError, ModelMismatch
+from forecaster.inputs import Dataset
 from forecaster.nets.batches import whole
 from forecaster.nets.features import extract
 from forecaster.nets.network import Network as Committee
@@ -21,7 +22,7 @@ from forecaster.nets.network import view
 from forecaster.nets.predictor import NetworkPredictor, unscaled
 from forecaster.nets.shape import to_json
 from forecaster.nets.walk import inputs_at
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 from forecaster.settings import Group, Network
 
 NAN = np.nan

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from worlds import dataset, homes, hourly_group
 
+from forecaster.inputs import Dataset, Inputs
 from forecaster.nets.score import judge, score
-from forecaster.records import Array, Dataset, Inputs
+from forecaster.records import Array
 
 
 class Seer:

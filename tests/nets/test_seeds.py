@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from worlds import serving, trained
 
+from forecaster.inputs import Dataset
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.walk import inputs_at
 from forecaster.ports import Predictor
-from forecaster.records import Array, Dataset
+from forecaster.records import Array
 from forecaster.settings import Group, Network, Source, Step
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.inputs import Dataset, Inputs
 from forecaster.nets import fit
 from forecaster.nets.features import Usual
 from forecaster.nets.network import Network
 from forecaster.nets.predictor import NetworkPredictor
 from forecaster.nets.shape import shape_of
-from forecaster.records import Array, Dataset, Inputs
+from forecaster.records import Array
 from forecaster.settings import Group, Role, Source, Step, Training
 from forecaster.settings import Network as NetworkSettings
 

@@ -7,16 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Opinion
-from forecaster.records import (
-    Array,
-    Effect,
-    Inputs,
-    Issued,
-    Message,
-)
+from forecaster.records import Array, Effect, Issued, Message
 from forecaster.settings import Group, Mqtt, Settings
 from forecaster.testing import a_group, at
 

@@ -172,7 +172,7 @@ def test_shift_is_the_local_offset_in_whole_steps(count: int, zone: str, before:
 
 
 def test_shift_finds_the_same_local_hour_across_a_change() -> None:
-    """The rule in records.Inputs: one day earlier at the same local time, on both sides of the change."""
+    """The rule in inputs.Inputs: one day earlier at the same local time, on both sides of the change."""
     grid = Grid(HOURLY, "Europe/Paris")
     first = grid.index(at("2026-03-28T00:00"))
     shift = grid.shift(first, 72)

@@ -11,6 +11,7 @@ from engines import HOUR_MS, START_MS, Adviser, Counter, an_engine, forecasts, k
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import SeasonalNaive
 from forecaster.ports import Predictor
 from forecaster.records import (
@@ -19,7 +20,6 @@ from forecaster.records import (
     Closed,
     Drifted,
     Event,
-    Inputs,
     Issued,
     Message,
     ModelReady,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from forecaster.pipeline.calendar import Grid
-from forecaster.pipeline.panel import dataset, mask, panel
+from forecaster.pipeline.excluded import mask
+from forecaster.pipeline.panel import dataset, panel
 from forecaster.ports import Columns
 from forecaster.records import Series
 from forecaster.settings import Exclusion

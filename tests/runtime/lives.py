@@ -9,10 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import naives
 from forecaster.pipeline.engine import Engine
 from forecaster.ports import Columns, Predictor
-from forecaster.records import Array, Closed, Effect, Event, Inputs, Issued
+from forecaster.records import Array, Closed, Effect, Event, Issued
 from forecaster.runtime.history_buffer import HistoryBuffer
 from forecaster.runtime.restore import restore
 from forecaster.settings import Group, Mqtt, Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from forecaster.inputs import Inputs
 from forecaster.nets.baseline import SeasonalNaive
-from forecaster.records import Inputs
 from forecaster.runtime.models import Timed
 from forecaster.testing import a_group
 
