@@ -42,7 +42,7 @@ from forecaster.settings import Settings
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 NAIVE = "seasonal_naive"
-NAIVES = {NAIVE, "climatology", "last_value"}
+NAIVES = {NAIVE, "climatology", "smart_persistence"}
 KINDS = ("network", "mixed", "naive")
 STATES = ("warming", "active", "stale", "quarantined")
 OUTCOMES = ("promoted", "rejected", "failed", "skipped", "timeout")

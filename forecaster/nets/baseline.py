@@ -12,18 +12,21 @@ from functools import lru_cache
 import numpy as np
 
 from forecaster.inputs import Inputs
-from forecaster.nets.phases import BLOCKS, latest, look, quantiles, same_phase
+from forecaster.nets.phases import BLOCKS, filled, latest, look, quantiles, same_phase
 from forecaster.nets.spread import PRIOR, begun, drifts, last_observed, offsets, predictive, since_begun
 from forecaster.ports import Predictor
 from forecaster.records import Array
 from forecaster.settings import Group
 
-NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "last_value": "the last value"}
+NAIVE = {"naive": "seasonal naive", "climatology": "climatology", "smart_persistence": "smart persistence"}
 """Under which names :func:`naives`, in that order, are scored, and how they are said."""
 
 LATELY, HORIZONS = 128, 2
 """Steps, or horizons where that is more, from which it is told how far a stream drifts that has a season too, and a
 season at least: after a night of nothing the day before tells what the morning may bring."""
+
+TINY = 1e-300
+"""Stands for a sum of squares that is 0."""
 
 
 class SeasonalNaive:
@@ -115,16 +118,27 @@ class Climatology:
         return state, clip(forecast, self._bounds)
 
 
-class LastValue:
-    """As it is now, ever less certain: what a tank or a bearing is like in a minute, whatever it was yesterday."""
+class SmartPersistence:
+    """As it is now, moved on as it usually moves from this time of the season, as far as that has come true.
 
-    version = "last_value"
+    Where it has not, the last value stands, ever less certain: what a tank or a bearing is like in a minute, whatever
+    it was yesterday. In between the quantiles are means of both.
+
+    References
+    ----------
+    Pedro & Coimbra (2012), "Assessment of forecasting techniques for solar power production with no exogenous inputs",
+    Solar Energy 86(7), where the usual course is that of a clear sky.
+    """
+
+    version = "smart_persistence"
     warmup = 0
     second = None
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._lately = max(LATELY, HORIZONS * group.horizon, season_of(group))
+        self._season = season_of(group)
+        self._median = group.levels.index(0.5)
+        self._lately = max(LATELY, HORIZONS * group.horizon, self._season)
 
     def initial_state(self, streams: int) -> Array:
         """Nothing is carried: float32 (streams, 0, 0, 0)."""
@@ -134,11 +148,54 @@ class LastValue:
         """Forecast; see :class:`forecaster.ports.Predictor`."""
         target, horizon, levels = inputs.values[:, 0], self._group.horizon, self._group.levels
         lately = target[:, -self._lately :]
-        spread = drifts(lately, horizon, levels)
+        ahead = drifts(lately, horizon, levels)
         few = np.isfinite(lately).sum(-1) < PRIOR
         if few.any():  # after a silence the steps before it tell more than a guess
-            spread[few] = drifts(target[few], horizon, levels)
-        return state, clip(last_observed(target)[:, None, None] + spread, self._group.bounds)
+            ahead[few] = drifts(target[few], horizon, levels)
+        part = came_again(inputs, self._season)
+        some = np.flatnonzero(part)
+        if some.size:
+            sample = moves(target[some], seasons_back(inputs, self._season)[:, :BLOCKS])  # (B', H, K)
+            known = np.isfinite(sample).sum(-1, keepdims=True)
+            usual, part = predictive(sample, levels), part[some, None, None]
+            middle = usual[..., self._median, None]
+            told = part * np.minimum(1.0, known / PRIOR)  # of few, how far is told better than how widely
+            moved = part * middle + told * (usual - middle - ahead[some])
+            ahead[some] += np.where(known > 0, moved, 0.0)
+        return state, clip(last_observed(target)[:, None, None] + ahead, self._group.bounds)
+
+
+def moves(target: Array, back: Array) -> Array:
+    """How far streams (B, W) were at positions (H, K) from as many steps before as each lead is from the last value.
+
+    Shape (B, H, K), NaN for gaps.
+    """
+    ahead = np.arange(1, len(back) + 1)[:, None]
+    since = np.isfinite(target)[:, ::-1].argmax(-1)  # steps since the last value
+    found, ages = look(target, back), np.unique(since).tolist()
+    for age in ages:
+        rows = since == age if len(ages) > 1 else slice(None)
+        found[rows] -= look(target[rows], back - ahead - age)
+    return found
+
+
+def came_again(inputs: Inputs, season: int) -> Array:
+    """Part of the usual changes from step to step that came again: (B,), from 0 to 1.
+
+    A regression of the changes of each season on the mean of those of the others at the same time, in one pass: with
+    their sum ``t`` and that of their squares ``q`` the n sums without one of them need not be made.
+    """
+    width = inputs.values.shape[-1]
+    seasons = min(BLOCKS, (width - 1) // season)
+    step = _seasons_back(inputs.shift.tobytes(), width - season, season, width, season)[:, :seasons]
+    change = look(inputs.values[:, 0], step)  # (B, S, K)
+    change -= look(inputs.values[:, 0], step - 1)
+    n, change = np.isfinite(change).sum(-1), filled(change)
+    t, q = change.sum(-1), np.einsum("bsk,bsk->bs", change, change)
+    others = np.maximum(n - 1, 1)
+    both, own = (t * t - q) / others, ((n - 2) * t * t + q) / others**2
+    both, own = (np.where(n > 1, part, 0.0).sum(-1) for part in (both, own))
+    return np.clip(both / np.maximum(own, TINY), 0.0, 1.0)
 
 
 def naives(group: Group) -> tuple[Predictor, ...]:
@@ -147,7 +204,7 @@ def naives(group: Group) -> tuple[Predictor, ...]:
     Without a season the first repeats the last value.
     """
     seasonal = SeasonalNaive(group), Climatology(group)
-    return seasonal if season_of(group) == 1 else (*seasonal, LastValue(group))
+    return seasonal if season_of(group) == 1 else (*seasonal, SmartPersistence(group))
 
 
 def season_of(group: Group) -> int:
@@ -173,13 +230,14 @@ def same_phases(inputs: Inputs, season: int) -> Array:
 
 def seasons_back(inputs: Inputs, season: int) -> Array:
     """Positions in the window of the local time of each lead, the newest that is known first; int64 (H, K)."""
-    return _seasons_back(inputs.shift.tobytes(), inputs.values.shape[-1], inputs.future.shape[-1], season)
+    width = inputs.values.shape[-1]
+    return _seasons_back(inputs.shift.tobytes(), width, inputs.future.shape[-1], width, season)
 
 
 @lru_cache(maxsize=64)  # the same from origin to origin until the clock changes, and dear beside one forecast
-def _seasons_back(shift: bytes, width: int, horizon: int, season: int) -> Array:
+def _seasons_back(shift: bytes, first: int, count: int, width: int, season: int) -> Array:
     offset = np.frombuffer(shift, np.int64)
-    newest = latest(width + np.arange(horizon), np.array(width - 1), season, offset)
+    newest = latest(first + np.arange(count), np.array(width - 1), season, offset)
     return np.stack([same_phase(newest, k, season, offset) for k in range(-(-width // season))], axis=-1)
 
 

@@ -1,10 +1,11 @@
 """A second network, for long histories with a course of the day: its memory steps once a season.
 
 A *dilated* recurrence: what it remembers at two o'clock goes on from what it remembered at two o'clock the day before,
-so a state has a place for each step of a season. It sees the last season as it was and has a weight for each lead, no
-candidates and no calendar. Where a series wanders more than it repeats, medians between its own and those of
-:class:`forecaster.nets.network.Network` err less than either; :mod:`forecaster.nets.opinion` finds out at which leads,
-and :mod:`forecaster.pipeline.choose` how far.
+so a state has a place for each step of a season. It sees the last season as it was and how a season usually goes on
+from this time, of which each lead takes a part; it has a weight for each lead, no candidates and no calendar. Where a
+series wanders more than it repeats, medians between its own and those of :class:`forecaster.nets.network.Network` err
+less than either; :mod:`forecaster.nets.opinion` finds out at which leads, and :mod:`forecaster.pipeline.choose` how
+far.
 
 It is told how far a stream is from its usual level, in units of its usual spread, so it speaks only of streams that it
 was trained on.
@@ -28,8 +29,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from forecaster.nets.phases import BLOCKS
 from forecaster.nets.recurrent import Recurrent
 from forecaster.nets.shape import Shape
+from forecaster.nets.smoothing import running
 from forecaster.nets.structural import bridged
 from forecaster.records import Array
 
@@ -37,6 +40,9 @@ SHORTEST, LONGEST = 24, 96
 """Seasons it is made for, in steps: days of hours to days of quarters of an hour."""
 
 HIDDEN, DROPOUT = 128, 0.3
+
+PART = 0.5
+"""How much of what is usual each lead begins with."""
 
 SEPARATOR = "\0"
 """Between the names of streams; MQTT allows it in none."""
@@ -49,11 +55,12 @@ LIMIT = 5.0
 
 
 class Past(NamedTuple):
-    """What is known of streams: float32 (B, N) in usual spreads from the usual level, gaps bridged; and for how many
-    steps there has been a value (B, N)."""
+    """What is known of streams: float32 (B, N) in usual spreads from the usual level, gaps bridged; for how many steps
+    there has been a value; and the mean of each and of those at its time in the seasons before; all (B, N)."""
 
     value: Array
     age: Array
+    usual: Array
 
 
 class Dilated(nn.Module):
@@ -77,14 +84,16 @@ class Dilated(nn.Module):
     def __init__(self, shape: Shape, streams: Sequence[str], centre: Array, spread: Array) -> None:
         super().__init__()
         self.season, self.horizon = shape.season, shape.horizon
+        self.seasons = min(BLOCKS, max(1, (shape.lookback - 1) // shape.season))
         self.streams = tuple(streams)
         self.register_buffer("names", torch.frombuffer(bytearray(SEPARATOR.join(streams), "utf-8"), dtype=torch.uint8))
         self.register_buffer("heard", torch.ones(self.horizon, dtype=torch.bool))
         self._row = {name: row for row, name in enumerate(streams)}
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("spread", torch.from_numpy(spread))
-        self.embed = nn.Linear(self.season + 2, HIDDEN)
+        self.embed = nn.Linear(2 * self.season + 2, HIDDEN)
         self.recurrent = Recurrent(shape.cell, HIDDEN, HIDDEN)
+        self.part = nn.Parameter(torch.full((self.horizon,), PART))
         self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
 
     def hear(self, leads: Array | Tensor) -> None:
@@ -157,7 +166,8 @@ class Dilated(nn.Module):
         """Of streams (B, N)."""
         value, age = bridged(values, self.season)
         centre, spread = self.centre.numpy()[rows, None], self.spread.numpy()[rows, None]
-        return Past(np.where(age > 0, (value - centre) / spread, 0.0).astype(np.float32), age)
+        value = np.where(age > 0, (value - centre) / spread, 0.0).astype(np.float32)
+        return Past(value, age, usual(value, age > 0, self.season, self.seasons))
 
     def seen(self, past: Past, origins: Array) -> Tensor:
         """Inputs at origins (B or 1, T), a season after the beginning at least; zeros where too little is known.
@@ -166,30 +176,52 @@ class Dilated(nn.Module):
         -------
         Tensor
             (B, T, I): the last season as far from its last value, that as far from the one a season before, and as it
-            is.
+            is; and how a season usually goes on from there.
         """
         value, age = at(past.value, origins[..., None] + np.arange(-self.season, 1)), at(past.age, origins)
         last = value[..., -1:]
-        told = np.concatenate([value[..., 1:] - last, last - value[..., :1], last], axis=-1)
+        moves = self.moves(past, origins, self.season)
+        told = np.concatenate([value[..., 1:] - last, last - value[..., :1], last, moves], axis=-1)
         far = np.maximum(np.abs(told), LIMIT)
         told = np.where(far > LIMIT, np.sign(told) * LIMIT * (1 + np.log(far / LIMIT)), told)
         return torch.from_numpy(np.where(age[..., None] > self.season, told, 0).astype(np.float32))
+
+    def moves(self, past: Past, origins: Array, leads: int) -> Array:
+        """How far from the last value each lead is in the mean of the seasons before; float32 (B, T, leads)."""
+        then = origins[..., None] - self.season
+        return at(past.usual, then + 1 + np.arange(leads) % self.season) - at(past.usual, then)
 
     def remember(self, seen: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Step through (B, K, I), a season each, with one place of the state, (B, D); memory (B, K, D) and place."""
         memory, after = self.recurrent(F.relu(self.embed(seen))[None], place[None, :, None])
         return memory[0], after[0, :, 0]
 
-    def ahead(self, memory: Tensor) -> Tensor:
+    def ahead(self, memory: Tensor, past: Past, origins: Array) -> Tensor:
         """How far each lead is from the last value, in usual spreads: (B, T, D) to (B, T, H)."""
-        return cast(Tensor, self.head(memory))
+        return cast(Tensor, self.head(memory)) + self.part * torch.from_numpy(self.moves(past, origins, self.horizon))
 
     def median(self, memory: Tensor, past: Past, origins: Array, rows: Array) -> Array:
         """In the unit of the data, NaN where too little is known, or it is not heard; float64 (B, T, H)."""
-        told = self.ahead(memory).double().numpy() + at(past.value, origins)[..., None]
+        told = self.ahead(memory, past, origins).double().numpy() + at(past.value, origins)[..., None]
         centre, spread = self.centre.numpy()[rows, None, None], self.spread.numpy()[rows, None, None]
         known = at(past.age, origins)[..., None] > self.season
         return np.where(known & self.heard.numpy(), centre + spread * told, np.nan)
+
+
+def usual(value: Array, seen: Array, season: int, most: int) -> Array:
+    """Mean of each step and of those at its time in the seasons before, so many at most, of what was seen; (B, N).
+
+    Examples
+    --------
+    >>> value, seen = np.array([[9.0, 9, 1, 4, 3, 6, 5, 8]]), np.arange(8)[None] > 1
+    >>> usual(value, seen, season=2, most=2)
+    array([[0., 0., 1., 4., 2., 5., 4., 7.]])
+    """
+    early = -value.shape[1] % season
+    both = np.stack([np.where(seen, value, 0), seen]).astype(value.dtype)
+    apart = np.pad(both, ((0, 0), (0, 0), (early, 0))).reshape(2, len(value), -1, season)
+    total, count = np.moveaxis(running(np.moveaxis(apart, 2, 0), most), 0, 2).reshape(*both.shape[:2], -1)[..., early:]
+    return total / np.maximum(count, 1)
 
 
 def at(values: Array, positions: Array) -> Array:

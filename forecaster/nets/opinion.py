@@ -122,7 +122,7 @@ def missed(network: Dilated, past: Past, observed: Array, origins: Array) -> Ten
     memory, _ = network.train().remember(
         network.seen(past, origins), torch.zeros(len(origins), network.recurrent.width)
     )
-    told = network.ahead(memory[:, BURN:])  # (R, K', H)
+    told = network.ahead(memory[:, BURN:], past, origins[:, BURN:])  # (R, K', H)
     asked = origins[:, BURN:, None]
     leads = asked + np.arange(1, told.shape[-1] + 1)
     rows = np.arange(len(origins))[:, None, None]

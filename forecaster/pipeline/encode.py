@@ -43,7 +43,7 @@ SCHEMA: dict[str, object] = {
         "step": {"type": "string", "description": "Length of a step as configured: 15m, 1h, 1d, month."},
         "model": {
             "type": "string",
-            "description": "A version, seasonal_naive, climatology, last_value, or several joined by +.",
+            "description": "A version, seasonal_naive, climatology, smart_persistence, or several joined by +.",
         },
         "levels": {
             "description": "Quantile levels, increasing.",

@@ -59,7 +59,7 @@ def test_a_model_is_compared_with_the_best_naive_forecast_as_it_was_judged() -> 
         "challenger": {"mase": 0.8, "pinball": 0.2},
         "naive": {"mase": 1.6, "pinball": 0.5},
         "climatology": {"mase": 0.6, "pinball": 0.15},
-        "last_value": {"mase": 3.4, "pinball": 0.8},
+        "smart_persistence": {"mase": 3.4, "pinball": 0.8},
     }
     models.save("household", {}, a_card("0001", shape=SHAPE, scores=scores))
 

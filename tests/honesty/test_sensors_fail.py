@@ -63,7 +63,7 @@ def test_a_wandering_stream_is_forecast_while_it_is_silent() -> None:
     values[FROM : FROM + 170] = np.nan
     told = live(values)
     assert np.isfinite(told.quantiles).all()
-    assert told.sources(FROM, FROM + 170) == {"last_value"}
+    assert told.sources(FROM, FROM + 170) == {"smart_persistence"}
     assert told.width(FROM, FROM + 200) < 1.2 * told.width(FROM - 100, FROM)
 
 

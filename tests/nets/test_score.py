@@ -152,12 +152,18 @@ def test_verdict(
 
 def test_a_verdict_names_every_opponent() -> None:
     """The third, where there is a season, may be the one that is not beaten."""
-    pairs = {"challenger": (0.8, 0.3), "naive": (1.0, 0.375), "climatology": (0.8, 0.3), "last_value": (0.64, 0.24)}
+    pairs = {
+        "challenger": (0.8, 0.3),
+        "naive": (1.0, 0.375),
+        "climatology": (0.8, 0.3),
+        "smart_persistence": (0.64, 0.24),
+    }
     named = {name: dict(zip(("mase", "pinball"), pair, strict=True)) for name, pair in pairs.items()}
 
     assert judge(named) == (
         False,
-        "rejected: 20 % less error than seasonal naive, as good as climatology and 25 % more error than the last value",
+        "rejected: 20 % less error than seasonal naive, as good as climatology and 25 % more error than smart "
+        "persistence",
     )
 
 
