@@ -178,7 +178,7 @@ def _table(result: Result, group: Group) -> Table:
         f"{group.name}, model {result.model}: {counted(result.streams, 'stream')}, {counted(result.origins, 'origin')}"
     )
     legend = (
-        "skill: how much smaller the MAE is than that of the best naive forecast (last value, seasonal); "
+        "skill: how much smaller the MAE is than that of the best naive forecast; "
         "MASE: the MAE over that of it one step ahead (of a training: over that of a value one season old)"
     )
     table = Table(title=title, title_justify="left", caption=legend, caption_justify="left")

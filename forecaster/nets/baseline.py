@@ -126,8 +126,8 @@ class SmartPersistence:
 
     References
     ----------
-    Pedro & Coimbra (2012), "Assessment of forecasting techniques for solar power production with no exogenous inputs",
-    Solar Energy 86(7), where the usual course is that of a clear sky.
+    Yang (2019), "Making reference solar forecasts with climatology, persistence, and their optimal convex combination",
+    Solar Energy 193, where the usual course is that of a clear sky.
     """
 
     version = "smart_persistence"

@@ -42,6 +42,21 @@ def learned(values: Array, group: Group, end: int, updates: int = 10**6) -> Dila
     return opinion.learn(data, shape_of(group, 2), end, 0, lambda: next(asked) / updates, lambda done, loss: None)
 
 
+def test_it_begins_with_half_of_what_usually_comes() -> None:
+    """Before it has learned anything: a switch at eight, of which the last value knows nothing, is half foreseen."""
+    group = a_group()
+    second = a_second(group)
+    torch.nn.init.zeros_(second.head[1].weight)
+    torch.nn.init.zeros_(second.head[1].bias)
+    hours = np.arange(group.lookback - group.lookback % 24 + 8)[-group.lookback :]
+    values = np.tile(10.0 * (hours % 24 >= 8), (3, 1))
+
+    with torch.inference_mode():
+        _, median = second.step(second.initial_state(3), values, NAMES)
+
+    assert median == pytest.approx(5.0, rel=1e-5)
+
+
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
 def test_a_step_at_a_time_is_what_training_sees(cell: Cell) -> None:
     """From a state made of the first window, carried for two days; with a gap on the way."""
