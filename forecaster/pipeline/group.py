@@ -36,8 +36,8 @@ from forecaster.records import (
 )
 from forecaster.settings import Exclusion, Group
 
-CHUNK = 1024
-"""Streams predicted at once; bounds the memory of a step at which everything closes."""
+CHUNK = 512
+"""Streams predicted at once: bounds the memory of a step at which everything closes, and what is in the cache."""
 
 AGAIN = 20_000_000
 """Steps looked back and ahead, over all forecasts that are made again when something is to be forgotten: at most some
