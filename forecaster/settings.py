@@ -186,6 +186,10 @@ class Exclusion:
     until_ms: int
 
 
+COLUMNS = {"hour": 2, "weekday": 3, "month": 2, "yearday": 2}
+"""Calendar covariates, and how many columns each has: first the sine and the cosine of a turn."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """The streams that share one network, grid, horizon and schedule.
@@ -205,7 +209,7 @@ class Group:
     seasons
         Season lengths in steps, increasing; empty: none.
     calendar
-        Calendar covariates, of ``hour``, ``weekday``, ``month``, ``yearday``.
+        Calendar covariates, of :data:`COLUMNS`.
     lateness_s
         How long after its end a step still takes readings.
     ahead_s

@@ -1,8 +1,8 @@
 """A second network, for long histories with a course of the day: its memory steps once a season.
 
 A *dilated* recurrence: what it remembers at two o'clock goes on from what it remembered at two o'clock the day before,
-so a state has a place for each step of a season. It sees the last season as it was and how a season usually goes on
-from this time, of which each lead takes a part; it has a weight for each lead, no candidates and no calendar. Where a
+so a state has a place for each step of a season. It sees the last season as it was, what time it is, and how a season
+usually goes on from there, of which each lead takes a part; it has a weight for each lead, and no candidates. Where a
 series wanders more than it repeats, medians between its own and those of :class:`forecaster.nets.network.Network` err
 less than either; :mod:`forecaster.nets.opinion` finds out at which leads, and :mod:`forecaster.pipeline.choose` how
 far.
@@ -44,6 +44,9 @@ HIDDEN, DROPOUT = 128, 0.3
 PART = 0.5
 """How much of what is usual each lead begins with."""
 
+HARMONICS = 4
+"""Sines and cosines that tell the time of the day: of once round to so many times."""
+
 SEPARATOR = "\0"
 """Between the names of streams; MQTT allows it in none."""
 
@@ -56,11 +59,17 @@ LIMIT = 5.0
 
 class Past(NamedTuple):
     """What is known of streams: float32 (B, N) in usual spreads from the usual level, gaps bridged; for how many steps
-    there has been a value; and the mean of each and of those at its time in the seasons before; all (B, N)."""
+    there has been a value; the mean of each and of those at its time in the seasons before; all (B, N). And what time it
+    is, (N, 2 * HARMONICS), or (N, 0) where the calendar has no hours."""
 
     value: Array
     age: Array
     usual: Array
+    clock: Array
+
+    def of(self, streams: Array) -> Past:
+        """That of some of the streams."""
+        return Past(self.value[streams], self.age[streams], self.usual[streams], self.clock)
 
 
 class Dilated(nn.Module):
@@ -84,6 +93,7 @@ class Dilated(nn.Module):
     def __init__(self, shape: Shape, streams: Sequence[str], centre: Array, spread: Array) -> None:
         super().__init__()
         self.season, self.horizon = shape.season, shape.horizon
+        self.hour = shape.hour
         self.seasons = min(BLOCKS, max(1, (shape.lookback - 1) // shape.season))
         self.streams = tuple(streams)
         self.register_buffer("names", torch.frombuffer(bytearray(SEPARATOR.join(streams), "utf-8"), dtype=torch.uint8))
@@ -91,10 +101,12 @@ class Dilated(nn.Module):
         self._row = {name: row for row, name in enumerate(streams)}
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("spread", torch.from_numpy(spread))
-        self.embed = nn.Linear(2 * self.season + 2, HIDDEN)
+        self.embed = nn.Linear(2 * self.season + 2 + (0 if self.hour is None else 2 * HARMONICS), HIDDEN)
         self.recurrent = Recurrent(shape.cell, HIDDEN, HIDDEN)
-        self.part = nn.Parameter(torch.full((self.horizon,), PART))
         self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
+        self.part = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
+        nn.init.zeros_(self.part[1].weight)
+        nn.init.constant_(self.part[1].bias, PART)
 
     def hear(self, leads: Array | Tensor) -> None:
         """Say nothing of other leads than these, bool (H,); kept with the weights."""
@@ -114,7 +126,7 @@ class Dilated(nn.Module):
         """Which of the streams it knows these are, -1 for none; int64 (B,)."""
         return np.array([self._row.get(name, -1) for name in streams], np.int64)
 
-    def step(self, state: Tensor, window: Array, streams: Sequence[str]) -> tuple[Tensor, Array]:
+    def step(self, state: Tensor, window: Array, calendar: Array, streams: Sequence[str]) -> tuple[Tensor, Array]:
         """Advance by the step at the end of a window and forecast all leads.
 
         A state of zeros is first made from the window.
@@ -125,6 +137,8 @@ class Dilated(nn.Module):
             Shape (B, M, D).
         window
             The last steps of each stream, float64 (B, W), NaN for gaps.
+        calendar
+            Calendar features of these steps, (W, F).
         streams
             Their names.
 
@@ -138,17 +152,17 @@ class Dilated(nn.Module):
         known = np.flatnonzero(rows >= 0)
         after, median = state.clone(), np.full((len(window), self.horizon), np.nan)
         if len(known):
-            after[known], median[known] = self._step(state[known], window[known], rows[known])
+            after[known], median[known] = self._step(state[known], window[known], calendar, rows[known])
         return after, median
 
-    def _step(self, state: Tensor, window: Array, rows: Array) -> tuple[Tensor, Array]:
-        past = self.past(window, rows)
+    def _step(self, state: Tensor, window: Array, calendar: Array, rows: Array) -> tuple[Tensor, Array]:
+        past = self.past(window, calendar, rows)
         newest = window.shape[-1] - 1
         seasons = (newest - self.season) // self.season
         blank = np.flatnonzero(~state.flatten(1).any(-1).numpy() & (seasons > 0))
         for first in range(0, len(blank), AT_ONCE):
             some = blank[first : first + AT_ONCE]
-            _, state[some] = self.walk(Past(*(array[some] for array in past)), newest, seasons)
+            _, state[some] = self.walk(past.of(some), newest, seasons)
         origin = np.array([[newest]])
         memory, place = self.remember(self.seen(past, origin), state[:, 0])
         return torch.cat([state[:, 1:], place[:, None]], 1), self.median(memory, past, origin, rows)[:, 0]
@@ -162,12 +176,12 @@ class Dilated(nn.Module):
         memory = memory.reshape(len(seen), self.season, seasons, HIDDEN).transpose(1, 2)
         return memory.flatten(1, 2), places.reshape(len(seen), self.season, -1)
 
-    def past(self, values: Array, rows: Array) -> Past:
-        """Of streams (B, N)."""
+    def past(self, values: Array, calendar: Array, rows: Array) -> Past:
+        """Of streams (B, N), and the calendar of these steps (N, F)."""
         value, age = bridged(values, self.season)
         centre, spread = self.centre.numpy()[rows, None], self.spread.numpy()[rows, None]
         value = np.where(age > 0, (value - centre) / spread, 0.0).astype(np.float32)
-        return Past(value, age, usual(value, age > 0, self.season, self.seasons))
+        return Past(value, age, usual(value, age > 0, self.season, self.seasons), clock(calendar, self.hour))
 
     def seen(self, past: Past, origins: Array) -> Tensor:
         """Inputs at origins (B or 1, T), a season after the beginning at least; zeros where too little is known.
@@ -176,7 +190,7 @@ class Dilated(nn.Module):
         -------
         Tensor
             (B, T, I): the last season as far from its last value, that as far from the one a season before, and as it
-            is; and how a season usually goes on from there.
+            is; how a season usually goes on from there; and what time it is.
         """
         value, age = at(past.value, origins[..., None] + np.arange(-self.season, 1)), at(past.age, origins)
         last = value[..., -1:]
@@ -184,6 +198,8 @@ class Dilated(nn.Module):
         told = np.concatenate([value[..., 1:] - last, last - value[..., :1], last, moves], axis=-1)
         far = np.maximum(np.abs(told), LIMIT)
         told = np.where(far > LIMIT, np.sign(told) * LIMIT * (1 + np.log(far / LIMIT)), told)
+        time = past.clock[origins]  # (B or 1, T, ...)
+        told = np.concatenate([told, np.broadcast_to(time, (len(told), *time.shape[1:]))], axis=-1)
         return torch.from_numpy(np.where(age[..., None] > self.season, told, 0).astype(np.float32))
 
     def moves(self, past: Past, origins: Array, leads: int) -> Array:
@@ -198,7 +214,8 @@ class Dilated(nn.Module):
 
     def ahead(self, memory: Tensor, past: Past, origins: Array) -> Tensor:
         """How far each lead is from the last value, in usual spreads: (B, T, D) to (B, T, H)."""
-        return cast(Tensor, self.head(memory)) + self.part * torch.from_numpy(self.moves(past, origins, self.horizon))
+        moves = torch.from_numpy(self.moves(past, origins, self.horizon))
+        return cast(Tensor, self.head(memory) + self.part(memory) * moves)
 
     def median(self, memory: Tensor, past: Past, origins: Array, rows: Array) -> Array:
         """In the unit of the data, NaN where too little is known, or it is not heard; float64 (B, T, H)."""
@@ -222,6 +239,21 @@ def usual(value: Array, seen: Array, season: int, most: int) -> Array:
     apart = np.pad(both, ((0, 0), (0, 0), (early, 0))).reshape(2, len(value), -1, season)
     total, count = np.moveaxis(running(np.moveaxis(apart, 2, 0), most), 0, 2).reshape(*both.shape[:2], -1)[..., early:]
     return total / np.maximum(count, 1)
+
+
+def clock(calendar: Array, hour: int | None) -> Array:
+    """Sines and cosines of the time of the day and of its multiples; (N, F) to float32 (N, 2 * HARMONICS), or (N, 0).
+
+    Examples
+    --------
+    >>> six = np.array([[1.0, 0.0]])  # o'clock in the morning: a quarter of a turn
+    >>> clock(six, hour=0).round()
+    array([[ 1.,  0., -1.,  0.,  0., -1., -0.,  1.]], dtype=float32)
+    """
+    if hour is None:
+        return np.empty((len(calendar), 0), np.float32)
+    turns = (calendar[:, hour + 1] + 1j * calendar[:, hour])[:, None] ** np.arange(1, HARMONICS + 1)
+    return np.concatenate([turns.imag, turns.real], axis=-1).astype(np.float32)
 
 
 def at(values: Array, positions: Array) -> Array:

@@ -84,7 +84,7 @@ def learn(
         network = Dilated(shape, [dataset.streams[row] for row in known], np.nanmean(target, -1), np.nanstd(target, -1))
         optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.0, fused=True)
         average = AveragedModel(network, avg_fn=averaged)
-        past = network.past(target, np.arange(len(target)))
+        past = network.past(target, dataset.calendar[:end], np.arange(len(target)))
         length = (BURN + LEARNED - 1) * shape.season
         latest = target.shape[-1] - 1 - shape.horizon - length
         earliest = np.clip(observed.argmax(-1), shape.season, latest)
@@ -97,8 +97,7 @@ def learn(
             drawn = random.integers(len(target), size=ROWS)
             first = random.integers(earliest[drawn], latest + 1)
             origins = first[:, None] + shape.season * np.arange(BURN + LEARNED)
-            part = Past(*(array[drawn] for array in past))
-            loss = missed(network, part, observed[drawn], origins)
+            loss = missed(network, past.of(drawn), observed[drawn], origins)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -170,7 +169,7 @@ def tried(other: Dilated, network: Network, dataset: Dataset, first: int) -> Arr
     with torch.inference_mode():
         scaled, _ = network.eval()(view(features), network.initial_state(1), every)
         rows = other.rows(dataset.streams)
-        past = other.past(target, rows)
+        past = other.past(target, dataset.calendar[:end], rows)
         memory, _ = other.walk(past, end, seasons)
         median = other.median(memory[:, origins[0] - (end - seasons * shape.season)], past, origins, rows)
     quantiles = unscaled(scaled.numpy(), features)  # (1, T', H, Q)

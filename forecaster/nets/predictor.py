@@ -121,8 +121,11 @@ class SecondOpinion:
         """Its medians; see :class:`forecaster.ports.Opinion`."""
         after, median = np.empty_like(state), np.empty((len(state), self.network.horizon))
         for rows, part in blocks(inputs):
+            window = part.values[:, 0]
             with torch.inference_mode():
-                moved, median[rows] = self.network.step(torch.tensor(state[rows]), part.values[:, 0], part.streams)
+                moved, median[rows] = self.network.step(
+                    torch.tensor(state[rows]), window, part.calendar[: window.shape[-1]], part.streams
+                )
             after[rows] = moved.numpy()
         return after, median
 

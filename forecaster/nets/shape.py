@@ -10,7 +10,7 @@ from forecaster.errors import ModelError, ModelMismatch
 from forecaster.nets.phases import BLOCKS
 from forecaster.nets.smoothing import reach
 from forecaster.nets.structural import depth
-from forecaster.settings import Cell, Group, Role
+from forecaster.settings import COLUMNS, Cell, Group, Role
 
 RECENT = 24
 """Most values of the recent past that are shown one by one."""
@@ -65,6 +65,12 @@ class Shape:
     def smoothed(self) -> tuple[int, ...]:
         """Seasons of which the lookback holds enough to take a series apart."""
         return tuple(season for season in self.seasons if reach(season) <= self.lookback)
+
+    @property
+    def hour(self) -> int | None:
+        """Column of the calendar that has the sine of the time of the day, the cosine beside it."""
+        before = self.calendar[: self.calendar.index("hour")] if "hour" in self.calendar else None
+        return None if before is None else sum(COLUMNS[feature] for feature in before)
 
     @property
     def structural(self) -> tuple[int, ...]:

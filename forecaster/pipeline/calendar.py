@@ -17,15 +17,12 @@ import numpy as np
 
 from forecaster.pipeline.times import EPOCH, MILLISECOND
 from forecaster.records import Array
-from forecaster.settings import Step
+from forecaster.settings import COLUMNS, Step
 
 DAY_MS = 86_400_000
 MEAN_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 2_629_746_000}  # a month: 1/12 of the Gregorian mean year
 BLOCK = 512
 """Cells computed at once and kept; a window of the past then costs a slice."""
-
-WIDTHS = {"hour": 2, "weekday": 3, "month": 2, "yearday": 2}
-"""Columns of each calendar feature."""
 
 
 def width(features: Sequence[str]) -> int:
@@ -41,7 +38,7 @@ def width(features: Sequence[str]) -> int:
     >>> width(["hour", "weekday"])
     5
     """
-    return sum(WIDTHS[feature] for feature in features)
+    return sum(COLUMNS[feature] for feature in features)
 
 
 class Grid:

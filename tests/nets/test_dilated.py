@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from worlds import dataset, homes, hourly_group, inputs, serving, trained, untrained
+from worlds import dataset, homes, hourly_group, hours, inputs, serving, trained, untrained
 
 from forecaster.nets import fit, loop, opinion
 from forecaster.nets.dilated import Dilated, Past
@@ -48,11 +48,11 @@ def test_it_begins_with_half_of_what_usually_comes() -> None:
     second = a_second(group)
     torch.nn.init.zeros_(second.head[1].weight)
     torch.nn.init.zeros_(second.head[1].bias)
-    hours = np.arange(group.lookback - group.lookback % 24 + 8)[-group.lookback :]
-    values = np.tile(10.0 * (hours % 24 >= 8), (3, 1))
+    steps = np.arange(group.lookback - group.lookback % 24 + 8)[-group.lookback :]
+    values = np.tile(10.0 * (steps % 24 >= 8), (3, 1))
 
     with torch.inference_mode():
-        _, median = second.step(second.initial_state(3), values, NAMES)
+        _, median = second.step(second.initial_state(3), values, hours(group.lookback), NAMES)
 
     assert median == pytest.approx(5.0, rel=1e-5)
 
@@ -64,11 +64,11 @@ def test_a_step_at_a_time_is_what_training_sees(cell: Cell) -> None:
     second, width = a_second(group), group.lookback
     values = homes(3, width + 48)
     values[0, width + 5 : width + 9] = np.nan
-    state = second.initial_state(3)
+    state, calendar = second.initial_state(3), hours(width + 48)
     with torch.inference_mode():
         for end in range(width, width + 49):
-            state, median = second.step(state, values[:, end - width : end], NAMES)
-        past, rows = second.past(values, np.arange(3)), np.arange(3)
+            state, median = second.step(state, values[:, end - width : end], calendar[end - width : end], NAMES)
+        past, rows = second.past(values, calendar, np.arange(3)), np.arange(3)
         seasons = (width - 1 - 24) // 24 + 2
         memory, places = second.walk(past, width + 47, seasons)
         origin = np.array([[width + 47]])
@@ -83,7 +83,9 @@ def test_it_says_nothing_of_what_it_does_not_know() -> None:
     window = homes(3, group.lookback)
     window[1, : group.lookback - 5] = np.nan
     with torch.inference_mode():
-        state, median = a_second(group).step(torch.zeros(3, 24, 128), window, ("home0", "home1", "a new one"))
+        state, median = a_second(group).step(
+            torch.zeros(3, 24, 128), window, hours(group.lookback), ("home0", "home1", "a new one")
+        )
     assert np.isfinite(median).all(-1).tolist() == [True, False, False]
     assert state.flatten(1).any(-1).tolist() == [True, True, False]
 
@@ -188,7 +190,7 @@ def test_it_is_silent_at_leads_at_which_it_is_not_heard() -> None:
     kept = Dilated.known_by(shape_of(group, 2), second.names.numpy())
     kept.load_state_dict(second.state_dict())
     with torch.inference_mode():
-        _, median = kept.step(kept.initial_state(3), values, NAMES)
+        _, median = kept.step(kept.initial_state(3), values, hours(group.lookback), NAMES)
     assert np.isfinite(median).all(0).tolist() == second.heard.tolist() == 4 * [False] + (group.horizon - 4) * [True]
 
 

@@ -39,15 +39,20 @@ def hourly_group(**changes: Any) -> Group:
     return Group(**settings | changes)
 
 
+def hours(steps: int, day: int = 24) -> Array:
+    """A calendar of the hour, from midnight on, (N, 2)."""
+    angle = 2 * np.pi * np.arange(steps) / day
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32)
+
+
 def dataset(values: Array, group: Group, roles: Sequence[Role] | None = None, shift: Array | None = None) -> Dataset:
     """Streams (S, C, T) with a calendar of the hour; a flat (S, T) has one channel."""
     values = values[:, None] if values.ndim == 2 else values
     length = values.shape[-1] + group.horizon
-    angle = 2 * np.pi * np.arange(length) / (group.seasons[0] if group.seasons else 24)
     return Dataset(
         streams=tuple(f"home{index}" for index in range(len(values))),
         values=values.astype(np.float64),
-        calendar=np.stack([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32),
+        calendar=hours(length, group.seasons[0] if group.seasons else 24),
         shift=np.zeros(length, np.int64) if shift is None else shift,
         roles=tuple(roles or group.channels),
     )
@@ -66,11 +71,10 @@ def homes(streams: int, steps: int, seed: int = 0) -> Array:
 def inputs(values: Array, group: Group, shift: Array | None = None) -> Inputs:
     """The newest window of streams (B, C, W), nothing known ahead."""
     length = values.shape[-1] + group.horizon
-    angle = 2 * np.pi * np.arange(length) / 24
     return Inputs(
         values=values.astype(np.float64),
         future=np.full((*values.shape[:2], group.horizon), np.nan),
-        calendar=np.stack([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32),
+        calendar=hours(length),
         shift=np.zeros(length, np.int64) if shift is None else shift,
     )
 
