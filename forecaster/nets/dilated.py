@@ -59,8 +59,8 @@ LIMIT = 5.0
 
 class Past(NamedTuple):
     """What is known of streams: float32 (B, N) in usual spreads from the usual level, gaps bridged; for how many steps
-    there has been a value; the mean of each and of those at its time in the seasons before; all (B, N). And what time it
-    is, (N, 2 * HARMONICS), or (N, 0) where the calendar has no hours."""
+    there has been a value; the mean of each and of those at its time in the seasons before; all (B, N). And what time
+    it is, as :func:`clock` tells it."""
 
     value: Array
     age: Array

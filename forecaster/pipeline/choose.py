@@ -6,11 +6,14 @@ candidates, those with small errors counting exponentially more: it takes the si
 does not take turns where there is none. Without a network it is that of the naive forecasts alone.
 
 Before that, how far the network's medians go to those of its second opinion is chosen in the same way. There the
-differences are small, so the part that is usually right is given up only for much.
+differences are small, so the part that is usually right is given up only for much. After that, in the same way, how
+much of what the mixture last erred by one step ahead is added to it: where a stream is smooth, the next error is much
+like the last.
 
 References
 ----------
-Vovk (1990), "Aggregating strategies", COLT; Cesa-Bianchi & Lugosi (2006), "Prediction, learning, and games".
+Vovk (1990), "Aggregating strategies", COLT; Cesa-Bianchi & Lugosi (2006), "Prediction, learning, and games". Clements &
+Hendry (1996), "Intercept corrections and structural change", Journal of Applied Econometrics 11(5).
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecaster.pipeline.shadow import Said
+from forecaster.pipeline.calibrate import spread
+from forecaster.pipeline.shadow import NEVER, Said
 from forecaster.pipeline.table import Column, Table
 from forecaster.ports import PART_OF_SECOND
 from forecaster.records import Array
@@ -46,9 +50,10 @@ FAITH = 5.0
 if that had an error 5 % larger once all these targets are known. Who of two about as good errs less changes with the
 weather."""
 
-BLUNTNESS, LEANING = 50.0, 5.0
-"""The same of candidates between a network and its second opinion: a part that is larger or smaller by ``p`` than
-usual counts ``exp(-LEANING * p)``, and one whose error is 1 % larger ``exp(-BLUNTNESS / 100)`` of the best."""
+BLUNTNESS, LEANING, LEANING_OF_AGAIN = 50.0, 5.0, 10.0
+"""The same of candidates between a network and its second opinion, and between the mixture and itself with the newest
+error added, where none is usual: a part that is larger or smaller by ``p`` than usual counts ``exp(-LEANING * p)``, and
+one whose error is 1 % larger ``exp(-BLUNTNESS / 100)`` of the best."""
 
 ENOUGH = 24
 """Targets that must have come before a choice is made; until then the network, which has passed its gate, stands.
@@ -77,6 +82,10 @@ class Choice:
                 "targets": Column((buckets,), np.int64, 0),  # with a network
                 "part_error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
                 "part_targets": Column((buckets,), np.int64, 0),  # with a second opinion
+                "again_error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
+                "again_targets": Column((buckets,), np.int64, 0),  # with an error that was known
+                "newest": Column((), np.float64, np.nan),  # error one step ahead
+                "at": Column((), np.int64, NEVER),  # of this step
             }
         )
 
@@ -121,8 +130,20 @@ class Choice:
 
     def second(self, slots: Array) -> Array:
         """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
-        worse = self._worse(slots, self._table["part_error"][slots], "part_targets")
-        weight = np.exp(-BLUNTNESS * worse - LEANING * np.abs(TRUSTS - PART_OF_SECOND))
+        return self._between(slots, "part_error", "part_targets", LEANING * np.abs(TRUSTS - PART_OF_SECOND))
+
+    def newest(self, slots: Array, index: int) -> Array:
+        """Error of the mixture one step ahead at step ``index``, (B,); NaN where it is not known."""
+        return np.where(self._table["at"][slots] == index, self._table["newest"][slots], np.nan)
+
+    def again(self, slots: Array) -> Array:
+        """How much of the newest error should be added to the mixture, (B, K) in [0, 1]."""
+        return self._between(slots, "again_error", "again_targets", LEANING_OF_AGAIN * TRUSTS)
+
+    def _between(self, slots: Array, error: str, targets: str, unusual: Array) -> Array:
+        """Mean of the parts (5,), as their errors and how unusual they are speak for them; (B, K)."""
+        worse = self._worse(slots, self._table[error][slots], targets)
+        weight = np.exp(-BLUNTNESS * worse - unusual)
         part: Array = (weight * TRUSTS).sum(-1) / weight.sum(-1)
         return part
 
@@ -134,8 +155,8 @@ class Choice:
         worse: Array = known * behind**2 / (behind + DOUBT * (1 - known) + 1e-300)
         return worse
 
-    def learn(self, slots: Array, said: Said, truth: Array) -> None:
-        """The values (B,) have come of which that had been ``said`` in each bucket."""
+    def learn(self, slots: Array, index: int, said: Said, truth: Array) -> None:
+        """The values (B,) of step ``index`` have come, of which that had been ``said`` in each bucket."""
         came = truth[:, None, None]
         network = said.network
         if np.isfinite(said.second).any():
@@ -144,6 +165,10 @@ class Choice:
         alike = (said.naives == said.naives[..., :1]).all(-1, keepdims=True)  # as in the first season: nothing is told
         self._roll("naive_error", "naive_targets", slots, np.where(alike, np.nan, np.abs(came - said.naives)))
         self._roll("error", "targets", slots, np.abs(came[..., None] - between(said.naives, network[..., None])))
+        self._roll("again_error", "again_targets", slots, np.abs(came - between(said.mixed, said.again)))
+        half = spread(said.raw[:, 0]) / 2  # a spike is no more than the edge of the range
+        self._table["newest"][slots] = np.clip(truth - said.mixed[:, 0], -half, half)
+        self._table["at"][slots] = index
 
     def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:
         """Move rolling errors towards the newest ones (B, K, ...), as a plain mean at first; NaN teaches nothing."""

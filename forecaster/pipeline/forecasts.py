@@ -164,7 +164,9 @@ class Forecasts:
         shares = self._choice.shares(slots, np.isfinite(ours).all((1, 2)))  # (B, K, 1 + M)
         parts = np.moveaxis(shares[:, self._bucket_of], -1, 0)[..., None]  # (1 + M, B, H, 1)
         raw = np.where(parts > 0, parts * np.stack([ours, *naives]), 0.0).sum(0)  # (B, H, Q)
-        horizon = raw.shape[1]
+        horizon, mixed = raw.shape[1], raw[..., self._median]  # (B, H)
+        again = mixed + self._choice.newest(slots, index)[:, None]
+        raw = raw + (towards(again, self._choice.again(slots)[:, self._bucket_of], mixed) - mixed)[..., None]
         said = self._calibration.apply(slots, raw, index + 1 + np.arange(horizon) + inputs.shift[-horizon:])
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
@@ -172,7 +174,7 @@ class Forecasts:
         guessed = (shares[..., 0] == 0) & unsettled[:, None]  # how wide a guess was teaches nothing that holds later
         taught = np.where(guessed[:, self._bucket_of, None], np.nan, raw)
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
-        self._shadow.issue(slots, index, Said(first, second, medians, taught, said))
+        self._shadow.issue(slots, index, Said(first, second, medians, taught, said, mixed, again))
         sources = ((shares > 0) << np.arange(shares.shape[-1])).sum(-1).astype(np.int8)
         best = self._choice.best_naive(slots)[:, self._bucket_of, None]  # (B, H, 1)
         return Made(said, np.take_along_axis(medians, best, -1)[..., 0], sources)
@@ -193,7 +195,7 @@ class Forecasts:
         """
         said = self._shadow.said(slots, index)
         self._calibration.learn(slots, said.raw, said.corrected, truth, index + shift)
-        self._choice.learn(slots, said, truth)
+        self._choice.learn(slots, index, said, truth)
 
     def told(self, sources: Array) -> list[str]:
         """Names of what forecasts (B, K) come from: ``0007``, ``climatology``, or several joined by ``+``."""

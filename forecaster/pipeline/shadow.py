@@ -29,6 +29,8 @@ class Said(NamedTuple):
         Medians of the naive forecasts, (B, K, M).
     raw, corrected
         Quantiles chosen, and as published after correction, (B, K, Q).
+    mixed, again
+        Medians of the mixture of all these; and what it would be if it erred as it last did one step ahead, (B, K).
     """
 
     network: Array
@@ -36,6 +38,8 @@ class Said(NamedTuple):
     naives: Array
     raw: Array
     corrected: Array
+    mixed: Array
+    again: Array
 
 
 class Shadow:
@@ -52,8 +56,8 @@ class Shadow:
     def __init__(self, leads: tuple[int, ...], levels: int, naives: int) -> None:
         self._leads = np.array(leads)
         self._rings = np.cumsum(self._leads) - self._leads  # first cell of the ring of each lead
-        self._parts = np.cumsum([1, 1, naives, levels])
-        cells, kept = int(self._leads.sum()), 2 + naives + 2 * levels
+        self._parts = np.cumsum([1, 1, naives, levels, levels, 1])
+        cells, kept = int(self._leads.sum()), 4 + naives + 2 * levels
         self._table = Table(
             {
                 "origin": Column((cells,), np.int64, NEVER),
@@ -79,8 +83,8 @@ class Shadow:
         cells = (slots[:, None], self._rings + index % self._leads)  # a lead before, the ring was here too
         said = self._table["said"][cells].astype(np.float64)
         said[self._table["origin"][cells] != origins] = np.nan
-        network, second, naives, raw, corrected = np.split(said, self._parts, axis=-1)
-        return Said(network[..., 0], second[..., 0], naives, raw, corrected)
+        network, second, naives, raw, corrected, mixed, again = np.split(said, self._parts, axis=-1)
+        return Said(network[..., 0], second[..., 0], naives, raw, corrected, mixed[..., 0], again[..., 0])
 
     def drop(self, slots: Array, first: int) -> None:
         """Nothing had been said at the end of step ``first`` and since."""

@@ -28,7 +28,7 @@ def a_choice(lead: int = 1) -> Choice:
 def said(network: Array, naives: Array, second: Array = NOTHING) -> Said:
     """What had been said by one stream for one lead."""
     quantiles = np.zeros((1, 1, 5))
-    return Said(network, second, naives, quantiles, quantiles)
+    return Said(network, second, naives, quantiles, quantiles, NOTHING, NOTHING)
 
 
 def live(choice: Choice, network: float, naives: tuple[float, float], steps: int, seed: int = 0) -> list[float]:
@@ -39,7 +39,7 @@ def live(choice: Choice, network: float, naives: tuple[float, float], steps: int
         truth = random.normal(size=1)
         ours = truth[:, None] + network * random.normal(size=(1, 1))
         others = truth[:, None, None] + np.array([[naives]]) * random.normal(size=(1, 1, 2))
-        choice.learn(SLOT, said(ours, others), truth)
+        choice.learn(SLOT, 0, said(ours, others), truth)
         trust.append(trust_in_network(choice))
     return trust
 
@@ -73,13 +73,13 @@ def test_naive_forecasts_are_mixed_as_they_have_come_true() -> None:
     """The first until anything was told, which takes that they differ; then both, and the better where one is."""
     choice, random = a_choice(), np.random.default_rng(0)
     for error in random.normal(size=50):
-        choice.learn(SLOT, said(NOTHING, np.full((1, 1, 2), error)), np.zeros(1))
+        choice.learn(SLOT, 0, said(NOTHING, np.full((1, 1, 2), error)), np.zeros(1))
     assert alone(choice) == [1, 0]
     for one, other in random.normal(size=(300, 2)):
-        choice.learn(SLOT, said(NOTHING, np.array([[[one, other]]])), np.zeros(1))
+        choice.learn(SLOT, 0, said(NOTHING, np.array([[[one, other]]])), np.zeros(1))
     assert min(alone(choice)) > 0.1
     for one, other in random.normal(size=(300, 2)):
-        choice.learn(SLOT, said(NOTHING, np.array([[[2 * one, other]]])), np.zeros(1))
+        choice.learn(SLOT, 0, said(NOTHING, np.array([[[2 * one, other]]])), np.zeros(1))
     assert alone(choice) == [0, 1]
 
 
@@ -87,7 +87,7 @@ def test_what_is_far_better_in_a_mixture_only_is_no_division_by_nothing() -> Non
     """The network errs the other way round than the naive forecast that is lost by itself."""
     choice = a_choice()
     for _ in range(1000):
-        choice.learn(SLOT, said(np.full((1, 1), -1e9), np.array([[[1.0, 1e9]]])), np.zeros(1))
+        choice.learn(SLOT, 0, said(np.full((1, 1), -1e9), np.array([[[1.0, 1e9]]])), np.zeros(1))
     assert choice.shares(SLOT, np.array([True])).sum() == pytest.approx(1)
 
 
@@ -125,7 +125,7 @@ def of_one_that_errs(times: float) -> list[float]:
     """Trust over 400 targets in a network whose errors are so many times those of the naive forecast."""
     choice, random, found = a_choice(), np.random.default_rng(0), []
     for error in random.normal(size=400):
-        choice.learn(SLOT, said(np.full((1, 1), times * error), np.array([[[error, 5.0]]])), np.zeros(1))
+        choice.learn(SLOT, 0, said(np.full((1, 1), times * error), np.array([[[error, 5.0]]])), np.zeros(1))
         found.append(trust_in_network(choice))
     return found
 
@@ -145,7 +145,7 @@ def test_a_second_opinion_is_followed_as_far_as_it_came_true() -> None:
             one = said(
                 np.full((1, 1), error), np.array([[[5.0, 5.0]]]), np.full((1, 1), second * (0.8 * error + 0.6 * other))
             )
-            choice.learn(SLOT, one, np.zeros(1))
+            choice.learn(SLOT, 0, one, np.zeros(1))
         return float(choice.second(SLOT)[0, 0])
 
     assert part(1.0, times=0) == pytest.approx(0.5)
@@ -158,9 +158,43 @@ def test_without_a_second_opinion_the_network_is_judged_alone() -> None:
     """NaN of a second opinion teaches nothing about it, and the network is as far from the truth as it was."""
     choice = a_choice()
     for _ in range(400):
-        choice.learn(SLOT, said(np.full((1, 1), 0.1), np.array([[[1.0, 5.0]]])), np.zeros(1))
+        choice.learn(SLOT, 0, said(np.full((1, 1), 0.1), np.array([[[1.0, 5.0]]])), np.zeros(1))
     assert choice.second(SLOT)[0, 0] == pytest.approx(0.5)
     assert trust_in_network(choice) == 1
+
+
+def test_the_newest_error_is_added_as_far_as_errors_came_again() -> None:
+    """Most of it where each is much like the one before, next to nothing where they come by chance."""
+
+    def part(alike: float) -> float:
+        choice, random, error = a_choice(), np.random.default_rng(0), 0.0
+        for _ in range(400):
+            before, error = error, alike * error + np.sqrt(1 - alike**2) * random.normal()
+            choice.learn(SLOT, 0, mixed(0.0, again=before), np.full(1, error))
+        return float(choice.again(SLOT)[0, 0])
+
+    assert part(0.9) > 0.7
+    assert part(0.0) < 0.05
+    assert float(a_choice().again(SLOT)[0, 0]) < 0.05
+
+
+def test_the_newest_error_is_that_of_the_step_before() -> None:
+    """At most to the edge of the range, so that one spike does not carry the next forecasts away."""
+    choice = a_choice()
+    choice.learn(SLOT, 7, mixed(1.0), np.full(1, 4.0))
+    assert choice.newest(SLOT, 7) == pytest.approx(3.0)
+    assert np.isnan(choice.newest(SLOT, 8))
+    choice.learn(SLOT, 8, mixed(1.0), np.full(1, 1000.0))
+    assert choice.newest(SLOT, 8) == pytest.approx(5.0)
+    choice.learn(SLOT, 9, mixed(1.0), np.full(1, np.nan))
+    assert np.isnan(choice.newest(SLOT, 9))
+
+
+def mixed(median: float, again: float = np.nan) -> Said:
+    """What had been said by one stream for one lead, of a range ten wide."""
+    quantiles = np.linspace(-5.0, 5.0, 5)[None, None]
+    nothing = said(NOTHING, np.full((1, 1, 2), np.nan))
+    return nothing._replace(raw=quantiles, mixed=np.full((1, 1), median), again=np.full((1, 1), again))
 
 
 def runs_of_luck(choice: Choice, lasting: int) -> list[float]:
@@ -170,6 +204,6 @@ def runs_of_luck(choice: Choice, lasting: int) -> list[float]:
     for _ in range(4000 // lasting):
         ours, others = 2.0 * random.normal(size=(1, 1)), np.full((1, 1, 2), 3.0 * random.normal())
         for _ in range(lasting):
-            choice.learn(SLOT, said(ours, others), np.zeros(1))
+            choice.learn(SLOT, 0, said(ours, others), np.zeros(1))
             trust.append(trust_in_network(choice))
     return trust

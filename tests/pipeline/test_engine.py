@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from engines import HOUR_MS, START_MS, Adviser, Counter, an_engine, forecasts, kinds, power, wave
+from engines import HOUR_MS, START_MS, Adviser, Counter, an_engine, at_hour, forecasts, kinds, power, wave
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -236,6 +236,23 @@ def test_a_second_opinion_is_heard() -> None:
     for hour in (10, 11):  # what was said of hour 9 has come true by then
         assert medians.pop(("a", hour)) == pytest.approx((hour - 5 - 10 * (hour - 8)) / 2, abs=2)
     assert medians == pytest.approx({("b", 10): 5, ("b", 11): 6})
+
+
+def test_a_forecast_that_errs_to_one_side_for_a_while_is_moved() -> None:
+    """The level wanders slowly: what the value of yesterday was too low by an hour ago it will be too low by now."""
+    engine, random = an_engine(a_group(seasons=(24,), lookback=168, horizon=3)), np.random.default_rng(0)
+    hours = np.arange(900)
+    values = 100 + 10 * np.sin(hours / 24 * 2 * np.pi) + np.cumsum(random.normal(size=900))
+    said = forecasts(
+        [e for hour, value in zip(hours, values, strict=True) for e in engine.handle([power(hour, value)])]
+    )
+
+    missed = [values[hour : hour + 3] - said["a", at_hour(hour)][:, 2] for hour in hours[600:890]]
+    one, _, three = np.abs(missed).mean(0)
+    a_day_ago = np.abs(values[624:] - values[600:-24]).mean()
+
+    assert one < 0.5 * a_day_ago
+    assert three < 0.7 * a_day_ago
 
 
 def test_covariates_stand_beside_their_stream() -> None:
