@@ -104,9 +104,10 @@ class Dilated(nn.Module):
         self.embed = nn.Linear(2 * self.season + 2 + (0 if self.hour is None else 2 * HARMONICS), HIDDEN)
         self.recurrent = Recurrent(shape.cell, HIDDEN, HIDDEN)
         self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
-        self.part = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(HIDDEN, self.horizon))
-        nn.init.zeros_(self.part[1].weight)
-        nn.init.constant_(self.part[1].bias, PART)
+        part = nn.Linear(HIDDEN, self.horizon)
+        nn.init.zeros_(part.weight)
+        nn.init.constant_(part.bias, PART)
+        self.part = nn.Sequential(nn.Dropout(DROPOUT), part)
 
     def hear(self, leads: Array | Tensor) -> None:
         """Say nothing of other leads than these, bool (H,); kept with the weights."""

@@ -3,7 +3,7 @@
 ::
 
     inputs ──► network, second opinion ──┐
-       └─────► naives ────────────────────┴─► choice per bucket of leads ──► calibration ──► published
+       └─────► naives ────────────────────┴─► choice per bucket of leads ─► newest error ─► calibration ─► published
                         targets that have come teach choice and calibration (through the shadow)
 """
 
