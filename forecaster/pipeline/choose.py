@@ -43,7 +43,8 @@ DOUBT = 0.4
 come: few of them, alike as neighbours are, tell large differences but not small ones."""
 
 ALONE = 0.05
-"""A part smaller than this is left out, so that what is published says plainly what it comes from."""
+"""A part smaller than this is left out, so that what is published says plainly what it comes from, and a silent night
+is forecast as silent."""
 
 FAITH = 5.0
 """How much the network, which has passed its gate, is preferred: it counts ``exp(FAITH)`` times the naive forecast, as
@@ -84,8 +85,9 @@ class Choice:
                 "part_targets": Column((buckets,), np.int64, 0),  # with a second opinion
                 "again_error": Column((buckets, len(TRUSTS)), np.float64, 0.0),
                 "again_targets": Column((buckets,), np.int64, 0),  # with an error that was known
-                "newest": Column((), np.float64, np.nan),  # error one step ahead
-                "at": Column((), np.int64, NEVER),  # of this step
+                "newest": Column((), np.float64, np.nan),  # error one step ahead, in halves of the range
+                "half": Column((), np.float64, np.nan),  # of that range
+                "at": Column((), np.int64, NEVER),  # which step it was
             }
         )
 
@@ -132,13 +134,23 @@ class Choice:
         """How far the network's medians should go to those of its second opinion, (B, K) in [0, 1]."""
         return self._between(slots, "part_error", "part_targets", LEANING * np.abs(TRUSTS - PART_OF_SECOND))
 
-    def newest(self, slots: Array, index: int) -> Array:
-        """Error of the mixture one step ahead at step ``index``, (B,); NaN where it is not known."""
-        return np.where(self._table["at"][slots] == index, self._table["newest"][slots], np.nan)
+    def moved(self, slots: Array, index: int, mixed: Array, width: Array) -> Array:
+        """Medians (B, H) if they erred as at step ``index``; NaN where that is not known.
+
+        Where ranges, so ``width`` (B, H), are smaller than then, by as much less.
+        """
+        error = np.where(self._table["at"][slots] == index, self._table["newest"][slots], np.nan)
+        moved: Array = mixed + error[:, None] * np.minimum(self._table["half"][slots, None], width / 2)
+        return moved
 
     def again(self, slots: Array) -> Array:
-        """How much of the newest error should be added to the mixture, (B, K) in [0, 1]."""
-        return self._between(slots, "again_error", "again_targets", LEANING_OF_AGAIN * TRUSTS)
+        """How far the mixture should be moved like this, (B, K) in [0, 1]; 0 where it helps little."""
+        part = self._between(slots, "again_error", "again_targets", LEANING_OF_AGAIN * TRUSTS)
+        return np.where(part < ALONE, 0.0, part)
+
+    def unknown(self, slots: Array | slice) -> None:
+        """The newest error tells nothing of what comes: another network forecasts, or it is to be forgotten."""
+        self._table["at"][slots] = NEVER
 
     def _between(self, slots: Array, error: str, targets: str, unusual: Array) -> Array:
         """Mean of the parts (5,), as their errors and how unusual they are speak for them; (B, K)."""
@@ -165,9 +177,10 @@ class Choice:
         alike = (said.naives == said.naives[..., :1]).all(-1, keepdims=True)  # as in the first season: nothing is told
         self._roll("naive_error", "naive_targets", slots, np.where(alike, np.nan, np.abs(came - said.naives)))
         self._roll("error", "targets", slots, np.abs(came[..., None] - between(said.naives, network[..., None])))
-        self._roll("again_error", "again_targets", slots, np.abs(came - between(said.mixed, said.again)))
-        half = spread(said.raw[:, 0]) / 2  # a spike is no more than the edge of the range
-        self._table["newest"][slots] = np.clip(truth - said.mixed[:, 0], -half, half)
+        self._roll("again_error", "again_targets", slots, np.abs(came - between(said.mixed, said.moved)))
+        half = spread(said.raw[:, 0]) / 2
+        self._table["newest"][slots] = np.clip((truth - said.mixed[:, 0]) / half, -1.0, 1.0)  # a spike is no more
+        self._table["half"][slots] = half
         self._table["at"][slots] = index
 
     def _roll(self, errors: str, targets: str, slots: Array, newest: Array) -> None:

@@ -111,6 +111,7 @@ class Forecasts:
         """Forecast with another network, its hidden states blank; see :meth:`walk`."""
         self._network = network
         self._hidden, self._hidden_second = self._blank(self._hidden.count)
+        self._choice.unknown(slice(None))
 
     def blank(self, slots: Array) -> None:
         """Forget the hidden states of some streams."""
@@ -140,6 +141,7 @@ class Forecasts:
         if few or learned:
             self._calibration.put(slots, learned.get("calibration", {}))
             self._choice.put(slots, learned.get("choice", {}))
+        self._choice.unknown(slots)
         return (since - self._longest, since) if few else (index, index + 1)
 
     def walk(self, slots: Array, inputs: Inputs) -> None:
@@ -165,8 +167,8 @@ class Forecasts:
         parts = np.moveaxis(shares[:, self._bucket_of], -1, 0)[..., None]  # (1 + M, B, H, 1)
         raw = np.where(parts > 0, parts * np.stack([ours, *naives]), 0.0).sum(0)  # (B, H, Q)
         horizon, mixed = raw.shape[1], raw[..., self._median]  # (B, H)
-        again = mixed + self._choice.newest(slots, index)[:, None]
-        raw = raw + (towards(again, self._choice.again(slots)[:, self._bucket_of], mixed) - mixed)[..., None]
+        moved = self._choice.moved(slots, index, mixed, raw[..., -1] - raw[..., 0])
+        raw = raw + (towards(moved, self._choice.again(slots)[:, self._bucket_of], mixed) - mixed)[..., None]
         said = self._calibration.apply(slots, raw, index + 1 + np.arange(horizon) + inputs.shift[-horizon:])
         if self._bounds != (None, None):
             said = np.clip(said, *self._bounds)
@@ -174,7 +176,7 @@ class Forecasts:
         guessed = (shares[..., 0] == 0) & unsettled[:, None]  # how wide a guess was teaches nothing that holds later
         taught = np.where(guessed[:, self._bucket_of, None], np.nan, raw)
         medians = np.moveaxis(naives[..., self._median], 0, -1)  # (B, H, M)
-        self._shadow.issue(slots, index, Said(first, second, medians, taught, said, mixed, again))
+        self._shadow.issue(slots, index, Said(first, second, medians, taught, said, mixed, moved))
         sources = ((shares > 0) << np.arange(shares.shape[-1])).sum(-1).astype(np.int8)
         best = self._choice.best_naive(slots)[:, self._bucket_of, None]  # (B, H, 1)
         return Made(said, np.take_along_axis(medians, best, -1)[..., 0], sources)
@@ -234,6 +236,8 @@ class Forecasts:
             self._hidden, self._hidden_second = self._blank(0)
             self._hidden.restore(_of(state, "hidden"))
             self._hidden_second.restore(_of(state, "second"))
+        else:
+            self._choice.unknown(slice(None))
 
 
 def _of(state: Mapping[str, Array], part: str) -> dict[str, Array]:

@@ -29,8 +29,8 @@ class Said(NamedTuple):
         Medians of the naive forecasts, (B, K, M).
     raw, corrected
         Quantiles chosen, and as published after correction, (B, K, Q).
-    mixed, again
-        Medians of the mixture of all these; and what it would be if it erred as it last did one step ahead, (B, K).
+    mixed, moved
+        Medians of the mixture, before what it last erred by was added in part; and with all of that, (B, K).
     """
 
     network: Array
@@ -39,7 +39,7 @@ class Said(NamedTuple):
     raw: Array
     corrected: Array
     mixed: Array
-    again: Array
+    moved: Array
 
 
 class Shadow:
@@ -83,8 +83,8 @@ class Shadow:
         cells = (slots[:, None], self._rings + index % self._leads)  # a lead before, the ring was here too
         said = self._table["said"][cells].astype(np.float64)
         said[self._table["origin"][cells] != origins] = np.nan
-        network, second, naives, raw, corrected, mixed, again = np.split(said, self._parts, axis=-1)
-        return Said(network[..., 0], second[..., 0], naives, raw, corrected, mixed[..., 0], again[..., 0])
+        network, second, naives, raw, corrected, mixed, moved = np.split(said, self._parts, axis=-1)
+        return Said(network[..., 0], second[..., 0], naives, raw, corrected, mixed[..., 0], moved[..., 0])
 
     def drop(self, slots: Array, first: int) -> None:
         """Nothing had been said at the end of step ``first`` and since."""

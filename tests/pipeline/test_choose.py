@@ -164,37 +164,45 @@ def test_without_a_second_opinion_the_network_is_judged_alone() -> None:
 
 
 def test_the_newest_error_is_added_as_far_as_errors_came_again() -> None:
-    """Most of it where each is much like the one before, next to nothing where they come by chance."""
+    """Most of it where each is much like the one before, nothing where they come by chance."""
 
     def part(alike: float) -> float:
         choice, random, error = a_choice(), np.random.default_rng(0), 0.0
         for _ in range(400):
             before, error = error, alike * error + np.sqrt(1 - alike**2) * random.normal()
-            choice.learn(SLOT, 0, mixed(0.0, again=before), np.full(1, error))
+            choice.learn(SLOT, 0, mixed(0.0, moved=before), np.full(1, error))
         return float(choice.again(SLOT)[0, 0])
 
     assert part(0.9) > 0.7
-    assert part(0.0) < 0.05
-    assert float(a_choice().again(SLOT)[0, 0]) < 0.05
+    assert part(0.0) == 0
+    assert a_choice().again(SLOT)[0, 0] == 0
 
 
-def test_the_newest_error_is_that_of_the_step_before() -> None:
-    """At most to the edge of the range, so that one spike does not carry the next forecasts away."""
+def test_a_forecast_is_moved_by_what_it_erred_by_at_the_step_before() -> None:
+    """By no more than half of its range, so that one spike does not carry it away; by less where ranges are smaller."""
     choice = a_choice()
     choice.learn(SLOT, 7, mixed(1.0), np.full(1, 4.0))
-    assert choice.newest(SLOT, 7) == pytest.approx(3.0)
-    assert np.isnan(choice.newest(SLOT, 8))
+    assert moved(choice, 7) == [103.0, 101.5, 100.0]
+    assert np.isnan(moved(choice, 8)).all()
     choice.learn(SLOT, 8, mixed(1.0), np.full(1, 1000.0))
-    assert choice.newest(SLOT, 8) == pytest.approx(5.0)
+    assert moved(choice, 8) == [105.0, 102.5, 100.0]
+    choice.unknown(SLOT)
+    assert np.isnan(moved(choice, 8)).all()
     choice.learn(SLOT, 9, mixed(1.0), np.full(1, np.nan))
-    assert np.isnan(choice.newest(SLOT, 9))
+    assert np.isnan(moved(choice, 9)).all()
 
 
-def mixed(median: float, again: float = np.nan) -> Said:
+def moved(choice: Choice, index: int) -> list[float]:
+    """Medians of 100 at leads with ranges of 20, 5 and 0."""
+    found: list[float] = choice.moved(SLOT, index, np.full((1, 3), 100.0), np.array([[20.0, 5.0, 0.0]]))[0].tolist()
+    return found
+
+
+def mixed(median: float, moved: float = np.nan) -> Said:
     """What had been said by one stream for one lead, of a range ten wide."""
     quantiles = np.linspace(-5.0, 5.0, 5)[None, None]
     nothing = said(NOTHING, np.full((1, 1, 2), np.nan))
-    return nothing._replace(raw=quantiles, mixed=np.full((1, 1), median), again=np.full((1, 1), again))
+    return nothing._replace(raw=quantiles, mixed=np.full((1, 1), median), moved=np.full((1, 1), moved))
 
 
 def runs_of_luck(choice: Choice, lasting: int) -> list[float]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.inputs import Inputs
-from forecaster.nets.baseline import SeasonalNaive
+from forecaster.nets.baseline import Climatology, SeasonalNaive
 from forecaster.ports import Predictor
 from forecaster.records import (
     Accepted,
@@ -253,6 +253,31 @@ def test_a_forecast_that_errs_to_one_side_for_a_while_is_moved() -> None:
 
     assert one < 0.5 * a_day_ago
     assert three < 0.7 * a_day_ago
+
+
+def test_a_silent_night_is_forecast_as_silent() -> None:
+    """Whatever the cloudy day erred by: where nothing is ever measured, nothing is added."""
+    group, random = a_group(seasons=(24,), lookback=336, horizon=12), np.random.default_rng(0)
+    engine, hours = an_engine(group, first=Climatology), np.arange(900)
+    sun = np.maximum(0, np.sin((hours % 24 - 6) / 12 * np.pi)) * (hours % 24 > 6) * (hours % 24 < 18)
+    clear = np.repeat(random.uniform(0.2, 1, 38), 24)[:900]
+    values = np.round(100 * sun * clear, 1)
+    said = forecasts(
+        [e for hour, value in zip(hours, values, strict=True) for e in engine.handle([power(hour, value)])]
+    )
+
+    nights = [said["a", at_hour(hour)][lead] for hour in range(700, 888) for lead in range(12) if not sun[hour + lead]]
+    assert np.abs(nights).max() < 1e-9
+
+
+def test_a_new_model_is_not_moved_by_what_others_erred_by() -> None:
+    """Its first forecast, made at once, is its own: how many steps it has seen."""
+    engine, random = an_engine(a_group(seasons=(24,), lookback=168, horizon=3)), np.random.default_rng(0)
+    engine.handle([power(hour, value) for hour, value in enumerate(np.cumsum(random.normal(size=700)))])
+
+    (quantiles,) = forecasts(engine.handle([ModelReady("household", "0001", Counter())])).values()
+
+    assert (quantiles == np.round(quantiles)).all()
 
 
 def test_covariates_stand_beside_their_stream() -> None:
