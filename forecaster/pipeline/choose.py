@@ -62,7 +62,7 @@ Without one the first naive forecast stands until one has come of which they sai
 
 
 class Choice:
-    """Rolling errors of the candidates of S streams for K buckets of leads.
+    """Rolling errors of the candidates of S streams for K buckets of leads, and what each last erred by.
 
     Parameters
     ----------
@@ -169,6 +169,7 @@ class Choice:
 
     def learn(self, slots: Array, index: int, said: Said, truth: Array) -> None:
         """The values (B,) of step ``index`` have come, of which that had been ``said`` in each bucket."""
+        truth = truth.astype(np.float32).astype(np.float64)  # as what had been said is kept
         came = truth[:, None, None]
         network = said.network
         if np.isfinite(said.second).any():

@@ -18,7 +18,7 @@ from forecaster.nets.predictor import NetworkPredictor, SecondOpinion
 from forecaster.nets.shape import shape_of, to_json
 from forecaster.nets.weights import arrays, judged
 from forecaster.records import Array
-from forecaster.settings import Cell, Group, Network
+from forecaster.settings import COLUMNS, Cell, Group, Network
 
 NAMES = ("home0", "home1", "home2")
 LONG = 24 * (opinion.LONG + 40)
@@ -55,6 +55,24 @@ def test_it_begins_with_half_of_what_usually_comes() -> None:
         _, median = second.step(second.initial_state(3), values, hours(group.lookback), NAMES)
 
     assert median == pytest.approx(5.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "column"),
+    [(("hour",), 0), (("weekday", "hour"), 3), (("weekday", "month", "hour"), 5), (("weekday",), None), ((), None)],
+)
+def test_it_finds_the_hour_in_the_calendar(calendar: tuple[str, ...], column: int | None) -> None:
+    """Wherever it stands; without one it does without."""
+    group = replace(a_group(), calendar=calendar)
+    width = sum(COLUMNS[feature] for feature in calendar)
+    shape = shape_of(group, width)
+    second = Dilated(shape, NAMES, np.zeros(3), np.ones(3)).eval()
+    with torch.inference_mode():
+        days = np.zeros((group.lookback, width), np.float32)
+        _, median = second.step(second.initial_state(3), homes(3, group.lookback), days, NAMES)
+
+    assert shape.hour == column
+    assert np.isfinite(median).all()
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
