@@ -234,3 +234,7 @@ class Engine:
     def load(self, group: str, history: Panel) -> None:
         """Fill an empty group from stored steps."""
         self._groups[self._index[group]].load(history)
+
+    def forecast(self, group: str) -> list[Issued]:
+        """What a group that was filled forecasts from its newest steps; then :meth:`current` has it too."""
+        return list(self._groups[self._index[group]].forecast())

@@ -306,7 +306,11 @@ class GroupState:
         slots = self._streams.slots(rows)
         self._carried["through"][slots[slots >= 0]] = seen[slots >= 0]
         self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
-        self._warm_up(np.arange(len(self._streams)))
+
+    def forecast(self) -> Iterator[Issued]:
+        """Forecast from the newest step of every stream, after :meth:`load`: the next may be a month away."""
+        for index, slots in self._by_newest(np.arange(len(self._streams))):
+            yield from self._forecast(index, slots, self._streams.rows(slots))
 
     def current(self) -> Iterator[Issued]:
         """The newest forecast of every stream again, as it was issued."""

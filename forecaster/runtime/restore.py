@@ -103,6 +103,7 @@ def begin(
         if len(steps.start_ms):
             known = remembered(series, steps, group, Grid(group.step, group.timezone))
             engine.load(name, known)
+            engine.forecast(name)
             log.info("state from history group=%s steps=%d reason=%s", name, known.values.shape[1], reason)
             rebuilt = True
     if lost and 0 < position <= journal.last():

@@ -148,6 +148,7 @@ def test_lost_snapshots_and_journal_leave_the_history() -> None:
     first.flush()
     second = Life(Disk(history=disk.history), GROUP)
     assert second.engine.observed("household") == 8
+    assert list(second.current) == [("a", at("08:00"))]  # at once, not after the next step
     second.live(power(9.5, 4), power(10.5, 4))
     assert closed(second.effects) == {("a", at("08:00")): pytest.approx(np.nan, nan_ok=True), ("a", at("09:00")): 4.0}
 
