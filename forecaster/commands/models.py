@@ -22,7 +22,7 @@ from forecaster.config import load
 from forecaster.errors import ModelError
 from forecaster.nets.baseline import NAIVE
 from forecaster.nets.shape import from_json, require
-from forecaster.ports import ModelRegistry
+from forecaster.ports import Card, ModelRegistry
 from forecaster.settings import Group, Settings
 
 
@@ -47,8 +47,10 @@ def run(arguments: Namespace) -> int:
             if not any(models.cards(group.name) for group in groups):
                 console.print(f"looked in {models.directory.absolute()}", style="dim", soft_wrap=True)
         case "promote":
-            promote(chosen_group(settings, arguments.group), arguments.version, models)
+            card = promote(chosen_group(settings, arguments.group), arguments.version, models)
             console.print(f"[green]{arguments.group}-{arguments.version} is in service")
+            if not card.promoted:
+                console.print(f"[yellow]when it was trained it was {card.verdict}", soft_wrap=True)
         case "rollback":
             version = roll_back(chosen_group(settings, arguments.group), models)
             console.print(f"[green]{arguments.group}-{version} is in service again")
@@ -60,8 +62,8 @@ def asked_for(settings: Settings, name: str | None) -> tuple[Group, ...]:
     return settings.groups if name is None else (chosen_group(settings, name),)
 
 
-def promote(group: Group, version: str, models: ModelRegistry) -> None:
-    """Put a model into service.
+def promote(group: Group, version: str, models: ModelRegistry) -> Card:
+    """Put a model into service; its card.
 
     Raises
     ------
@@ -71,6 +73,7 @@ def promote(group: Group, version: str, models: ModelRegistry) -> None:
     _, card = models.load(group.name, version)
     require(from_json(card.shape), group, version)
     models.promote(group.name, version)
+    return card
 
 
 def roll_back(group: Group, models: ModelRegistry) -> str:

@@ -160,6 +160,8 @@ def test_the_command_works_on_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     shape = to_json(shape_of(group, features=0))
     for version in ("0001", "0002"):
         models.save("household", {"w": np.ones(1, dtype=np.float32)}, a_card(version, shape=shape))
+    worse = a_card("0003", shape=shape, promoted=False, verdict="rejected: 66 % more error than seasonal naive")
+    models.save("household", {"w": np.ones(1, dtype=np.float32)}, worse)
 
     def said(action: str, version: str | None = None) -> str:
         assert run(Namespace(config=path, action=action, group="household", version=version)) == 0
@@ -170,3 +172,4 @@ def test_the_command_works_on_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert said("rollback") == "household-0001 is in service again"
     assert "●" in said("list")
     assert models.champion("household") == "0001"
+    assert "when it was trained it was rejected: 66 % more error than seasonal naive" in said("promote", "0003")
