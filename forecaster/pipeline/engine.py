@@ -235,6 +235,6 @@ class Engine:
         """Fill an empty group from stored steps."""
         self._groups[self._index[group]].load(history)
 
-    def forecast(self, group: str) -> list[Issued]:
-        """What a group that was filled forecasts from its newest steps; then :meth:`current` has it too."""
-        return list(self._groups[self._index[group]].forecast())
+    def forecast(self, group: str) -> None:
+        """Forecast from the newest steps of a group that was filled, for :meth:`current`."""
+        self._groups[self._index[group]].forecast()

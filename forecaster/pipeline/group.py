@@ -263,11 +263,6 @@ class GroupState:
         """Of what had been said for step ``index``, from what came."""
         self._forecasts.mature(slots, index, int(self._grid.shift(index, 1)[0]), self._window.at(rows, index))
 
-    def _warm_up(self, slots: Array) -> None:
-        """Rebuild hidden states, which are blank."""
-        for index, some in self._by_newest(slots):
-            self._walk(some, index, index)
-
     def _walk(self, slots: Array, index: int, last: int) -> None:
         """Walk the network over the steps before ``index`` that it asks for, up to step ``last``."""
         network = self._forecasts.network
@@ -307,10 +302,12 @@ class GroupState:
         self._carried["through"][slots[slots >= 0]] = seen[slots >= 0]
         self._carried["observed"][slots[slots >= 0]] = observed.sum(1)[slots >= 0]
 
-    def forecast(self) -> Iterator[Issued]:
-        """Forecast from the newest step of every stream, after :meth:`load`: the next may be a month away."""
+    def forecast(self) -> None:
+        """After :meth:`load`: rebuild hidden states and forecast, for :meth:`current`; the next step may be far."""
         for index, slots in self._by_newest(np.arange(len(self._streams))):
-            yield from self._forecast(index, slots, self._streams.rows(slots))
+            self._walk(slots, index, index - 1)
+            for _ in self._forecast(index, slots, self._streams.rows(slots)):
+                pass
 
     def current(self) -> Iterator[Issued]:
         """The newest forecast of every stream again, as it was issued."""
@@ -396,4 +393,5 @@ class GroupState:
         self._forecasts.swap(network)
         self._forecasts.restore(parts["forecasts"], same_network=same_network)
         if not same_network:
-            self._warm_up(np.arange(len(self._streams)))
+            for index, slots in self._by_newest(np.arange(len(self._streams))):
+                self._walk(slots, index, index)  # hidden states are blank

@@ -234,6 +234,20 @@ def test_a_group_whose_settings_changed_goes_on_from_its_history(changed: Group)
         assert quantiles.shape == (changed.horizon, len(changed.levels))
 
 
+def test_a_model_that_still_fits_remembers_the_steps_of_the_history() -> None:
+    """Its settings are the same, only what the sensors send is summed up otherwise."""
+    disk, group = Disk(), a_group(lookback=8, seasons=())
+    first = Life(disk, group, find_model=adder)
+    first.live(ModelReady("household", "0001", Adder()), *wave(0, 40))
+    first.snapshot()
+
+    second = Life(disk, replace(group, sources=(a_source(aggregate="max"),)), find_model=adder)
+
+    seen = 10 + np.sin(np.arange(35, 39))  # as many as the model asks for; the hour after them is still open
+    found = second.current["a", START_MS + 39 * HOUR_MS]
+    np.testing.assert_allclose(found[:, 2], (seen * 0.9 ** np.arange(4)[::-1]).sum() + 2, rtol=1e-4)
+
+
 def test_a_source_that_was_taken_away_is_left_behind() -> None:
     """Its streams are no longer known; those of the others go on, whatever their number is now."""
     one, two = a_source(), a_source(topic="house/{house}/power")
